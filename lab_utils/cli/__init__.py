@@ -1,0 +1,1 @@
+"""The verbs of `./lab`: each parses, calls one function, prints."""

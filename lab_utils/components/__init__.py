@@ -1,0 +1,1 @@
+"""Real servers and tools: where they are, and how they are started and stopped."""

@@ -1,0 +1,71 @@
+"""Runs one command, and ends it and all its children when the starter goes away.
+
+Not imported: `components.process` runs this file with the plain interpreter, so it costs a few
+milliseconds and needs only the standard library. Standard input is a pipe that nobody writes to;
+it ends when the starter closes it or dies, by whatever cause (a killed kernel included). The
+command runs in a process group of its own, so that its workers end with it.
+
+    python supervisor.py GRACE_S COMMAND [ARGUMENT …]
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+POLL_S = 0.05
+
+
+def main() -> int:
+    """Run the command until it ends or the starter does; gives the exit status."""
+    grace_s = float(sys.argv[1])
+    starter = os.getppid()
+    # The starter alone decides when to stop: Ctrl-C in a terminal reaches it too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    child = subprocess.Popen(
+        sys.argv[2:],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        close_fds=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        while child.poll() is None:
+            readable, _, _ = select.select([0], [], [], POLL_S)
+            # A fork of the starter may hold the pipe open after its death: hence the second test.
+            if (readable and not os.read(0, 1)) or os.getppid() != starter:
+                return 0
+        return child.returncode
+    finally:
+        end(child, grace_s)
+
+
+def end(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
+    """Ask the whole group to stop, then make it."""
+    deadline = time.monotonic() + grace_s
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, signum)
+        except ProcessLookupError:
+            return
+        while time.monotonic() < deadline:
+            child.poll()
+            if not alive(child.pid):
+                return
+            time.sleep(0.01)
+
+
+def alive(group: int) -> bool:
+    """Whether any process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The course as files: built from its sources, run headless, reported."""

@@ -1,0 +1,1 @@
+"""Grading: the tasks of a lab, answers read from notebooks, verdicts."""

@@ -1,0 +1,44 @@
+"""How many processor cores this process may use, and how threads are pinned to them."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def available_cores() -> int:
+    """Cores this process may run on: its affinity mask, cut by a container's CPU quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+def thread_environment(threads: int | None) -> dict[str, str]:
+    """This process's environment with compute threads set to `threads`, or left at their defaults.
+
+    `None` removes every setting, which is what a service deployed without a thought about
+    threads gets: one compute thread a core in every process.
+    """
+    environment = {k: v for k, v in os.environ.items() if k not in THREAD_VARIABLES}
+    if threads is not None:
+        environment |= {name: str(threads) for name in THREAD_VARIABLES}
+    return environment
+
+
+def _cgroup_quota() -> float | None:
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else int(quota) / int(period)

@@ -1,0 +1,1 @@
+"""The models that the lessons serve, and the inputs they are given."""

@@ -1,0 +1,92 @@
+"""Real photographs, as the JPEG files that a client would send.
+
+The photographs come with scikit-image and scikit-learn, so no download is needed. A request's
+picture is a random part of one of them, scaled to 640 × 480 and compressed at quality 85: about
+the size (30 to 90 kB) of a photograph that a phone's browser uploads after shrinking it.
+
+Each photograph is cut in two: the left half gives the pictures a model is fitted on, the right
+half the pictures it is tested on, so that no test picture shares a pixel with a fitted one.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import skimage
+import sklearn
+from PIL import Image
+
+SKIMAGE_PHOTOGRAPHS = {
+    "astronaut": "astronaut.png",
+    "bricks": "brick.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "coins": "coins.png",
+    "galaxies": "hubble_deep_field.jpg",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+    "moon": "moon.png",
+    "motorcycle": "motorcycle_left.png",
+    "photographer": "camera.png",
+    "retina": "retina.jpg",
+    "rocket": "rocket.jpg",
+    "tissue": "ihc.png",
+}
+SKLEARN_PHOTOGRAPHS = {"dahlia": "flower.jpg", "palace": "china.jpg"}
+LABELS: tuple[str, ...] = tuple(sorted([*SKIMAGE_PHOTOGRAPHS, *SKLEARN_PHOTOGRAPHS]))
+
+Half = Literal["fit", "test"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One JPEG file and what it shows."""
+
+    jpeg: bytes
+    label: str
+
+    @property
+    def index(self) -> int:
+        """The label's place in `LABELS`."""
+        return LABELS.index(self.label)
+
+
+@cache
+def photograph(label: str) -> Image.Image:
+    """The whole photograph that a label names, in RGB."""
+    if label in SKIMAGE_PHOTOGRAPHS:
+        path = Path(skimage.__file__).parent / "data" / SKIMAGE_PHOTOGRAPHS[label]
+    else:
+        folder = Path(sklearn.__file__).parent / "datasets" / "images"
+        path = folder / SKLEARN_PHOTOGRAPHS[label]
+    return Image.open(path).convert("RGB")
+
+
+def draw(count: int, seed: int, half: Half = "test") -> list[Picture]:
+    """`count` pictures, no two alike, every label equally often; the same for the same seed.
+
+    >>> [picture.label for picture in draw(3, seed=1)]
+    ['astronaut', 'bricks', 'cat']
+    """
+    random = np.random.default_rng([seed, half == "fit"])
+    return [_part(LABELS[i % len(LABELS)], half, random) for i in range(count)]
+
+
+def _part(label: str, half: Half, random: np.random.Generator) -> Picture:
+    whole = photograph(label)
+    width = int(whole.width * random.uniform(0.4, 0.48))
+    height = int(whole.height * random.uniform(0.5, 0.9))
+    left = int(random.uniform(0, whole.width // 2 - width))
+    left += whole.width // 2 if half == "test" else 0
+    top = int(random.uniform(0, whole.height - height))
+    part = whole.crop((left, top, left + width, top + height)).resize((640, 480))
+    if random.random() < 0.5:
+        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    stream = io.BytesIO()
+    part.save(stream, "JPEG", quality=85)
+    return Picture(stream.getvalue(), label)

@@ -1,0 +1,1 @@
+"""The services that lessons start and labs improve."""

@@ -1,0 +1,1 @@
+"""What a reader sees: predictions, plots, key figures."""
