@@ -20,7 +20,7 @@ FLOORS = {
     "measure": 1,
     "machine": 1,
     "cost": 1,
-    "show": 1,
+    "show": 2,  # it draws what measure and machine give
 }
 
 
