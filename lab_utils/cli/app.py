@@ -1,0 +1,39 @@
+"""The command line behind `./lab`: one module a verb."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from lab_utils.cli import build
+from lab_utils.errors import LabError
+
+HELP = """Inference Lab: how a trained model is loaded, processed and served.
+
+Learners: ./lab start. Everything at once, headless: ./lab run. Proof that it all holds: ./lab test.
+"""
+VERBS = (build,)
+INTERRUPTED = 130
+
+app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+for module in VERBS:
+    verb = module.__name__.rsplit(".", 1)[-1]
+    app.command(name=verb)(getattr(module, verb))
+
+
+def main() -> None:
+    """Run one verb; a LabError is one sentence on standard error and exit status 1."""
+    try:
+        app(prog_name="./lab")
+    except LabError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader, a pager for example, went away
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
