@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,13 +138,12 @@ def _cell(cell: NotebookNode, kind: Kind, where: str) -> NotebookNode:
             raise LabError(f"{where}: check {check!r} needs points above 0, as in points=2.")
         metadata["nbgrader"] = _nbgrader(f"check-{check}", points=points)
         metadata |= {"deletable": False, "editable": False}
-    new = {
+    new: Callable[..., NotebookNode] = {
         "code": nbformat.v4.new_code_cell,
         "markdown": nbformat.v4.new_markdown_cell,
         "raw": nbformat.v4.new_raw_cell,
     }[cell.cell_type]
-    made: NotebookNode = new(text, metadata=metadata)
-    return made
+    return new(text, metadata=metadata)
 
 
 def _nbgrader(

@@ -1,4 +1,4 @@
-"""What this machine is: what a report states beside every figure, and what `./lab doctor` prints."""
+"""What this machine is: a report states it beside every figure, `./lab doctor` prints it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -25,8 +26,18 @@ INSTRUCTION_SETS = {
 }
 """The ones that decide how fast a model runs, and their names in /proc/cpuinfo."""
 
-PACKAGES = ("torch", "torchvision", "onnxruntime-gpu", "onnxruntime", "openvino", "numpy", "flask")
-PACKAGES += ("gunicorn", "jupyterlab", "papermill")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "openvino",
+    "numpy",
+    "flask",
+    "gunicorn",
+    "jupyterlab",
+    "papermill",
+)
 GPU_QUERY = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
 
 
@@ -62,7 +73,7 @@ def facts() -> Facts:
     )
 
 
-def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """The installed versions of the packages on which figures depend; absent ones are left out."""
     found = {}
     for package in packages:
