@@ -6,7 +6,8 @@ alone: cell ids come from the content, so an edit of one cell changes one cell.
 
 What a source may say beyond plain py:percent:
 
-- the header's `inference_lab: {timing: alone}`: nothing may run beside this notebook;
+- in the header's `inference_lab`, `timing: alone`: nothing may run beside this notebook; and
+  `uses: [NAME, …]`: the components it uses (`components/catalogue.py`), for `./lab doctor`;
 - `# %% task="NAME"`: the cell a learner fills in. What stands between `### BEGIN SOLUTION` and
   `### END SOLUTION` is blanked in `labs/`;
 - `# %% check="NAME" points=2`: the cell that checks it.
@@ -28,6 +29,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from lab_utils.components.catalogue import CATALOGUE
 from lab_utils.course.sources import Kind, Source, sources
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT, write_text
@@ -88,9 +90,11 @@ def notebook(source: Source, kind: Kind, root: Path = ROOT) -> NotebookNode:
     where = source.path.relative_to(root)
     read = jupytext.read(source.path, fmt="py:percent")
     header = dict(read.metadata.get("inference_lab", {}))
-    timing = header.pop("timing", "shared")
+    timing, uses = header.pop("timing", "shared"), header.pop("uses", [])
     if timing not in ("alone", "shared") or header:
-        raise LabError(f"{where}: the header's inference_lab may only say timing: alone or shared.")
+        raise LabError(f"{where}: the header may say timing: alone or shared, and uses: [NAME, …].")
+    if unknown := sorted(set(uses) - set(CATALOGUE)):
+        raise LabError(f"{where}: uses {unknown[0]!r}; expected one of {', '.join(CATALOGUE)}.")
     cells = [_cell(cell, kind, f"{where}, cell {i}") for i, cell in enumerate(read.cells, 1)]
     _name_once(cells, str(where))
     facts = {
@@ -99,6 +103,7 @@ def notebook(source: Source, kind: Kind, root: Path = ROOT) -> NotebookNode:
         "timing": timing,
         "title": _title(cells, str(where)),
         "unit": source.unit,
+        "uses": uses,
     }
     built: NotebookNode = nbformat.v4.new_notebook(
         cells=cells, metadata={"inference_lab": facts, "kernelspec": KERNEL}

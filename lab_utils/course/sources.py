@@ -8,13 +8,12 @@ curriculum/UNIT/lab.py           → labs/UNIT/lab.ipynb and solutions/UNIT/lab.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
-
-import nbformat
 
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
@@ -54,6 +53,8 @@ class Notebook:
     title: str
     timing: Timing
     """"alone": its figures are timings, so nothing may run beside it."""
+    uses: tuple[str, ...] = ()
+    """The components it uses, as `components/catalogue.py` names them."""
 
 
 def units(root: Path = ROOT) -> list[str]:
@@ -127,14 +128,13 @@ def _read(path: Path, kind: Kind) -> Notebook:
     if not path.exists():
         raise LabError(f"{path} is missing; build the notebooks with ./lab build.")
     try:
-        notebook = nbformat.read(path, as_version=4)
-        facts = notebook.metadata["inference_lab"]
-        title, timing = facts["title"], facts["timing"]
-    except (ValueError, KeyError, AttributeError) as error:
+        facts = json.loads(path.read_text())["metadata"]["inference_lab"]
+        title, timing, uses = facts["title"], facts["timing"], tuple(facts["uses"])
+    except (ValueError, KeyError, TypeError) as error:
         raise LabError(
             f"{path} is not a notebook of this course ({type(error).__name__}: {error}); "
             "build it again with ./lab build."
         ) from None
     folder = path.parent.name
     top = folder in FACES
-    return Notebook(path, path.stem if top else f"{folder}/{path.stem}", kind, title, timing)
+    return Notebook(path, path.stem if top else f"{folder}/{path.stem}", kind, title, timing, uses)

