@@ -1,0 +1,61 @@
+"""`./lab calc`."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+
+from lab_utils.errors import LabError
+
+
+def calc(
+    name: Annotated[
+        str | None, typer.Argument(help="The calculation; without one, all are listed.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="[INPUT=NUMBER]…", help="Its inputs.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Work out a formula of the course: its inputs, result and source.
+
+    So far the two that lesson 1.1 uses; each later unit adds its own.
+    """
+    from lab_utils.measure.laws import AMDAHL, LITTLES_LAW
+
+    calculations = {c.name: c for c in (LITTLES_LAW, AMDAHL)}
+    if name is None:
+        for known in calculations.values():
+            print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")
+        return
+    if name not in calculations:
+        raise LabError(f"There is no calculation {name!r}; expected {', '.join(calculations)}.")
+    calculation = calculations[name]
+    given = dict(_number(text) for text in inputs or [])
+    result = calculation(given)
+    if json:
+        document = {
+            "name": name,
+            "formula": calculation.formula,
+            "inputs": given,
+            "result": result,
+            "unit": calculation.result,
+            "source": calculation.source,
+        }
+        print(jsonlib.dumps(document))
+        return
+    print(calculation.formula)
+    for key, value in given.items():
+        print(f"  {key} = {value:g}  ({calculation.inputs[key]})")
+    print(f"= {result:.4g}  ({calculation.result})")
+    print(f"Source: {calculation.source}")
+
+
+def _number(text: str) -> tuple[str, float]:
+    key, _, value = text.partition("=")
+    try:
+        return key, float(value)
+    except ValueError:
+        raise LabError(f"The input is {text!r}; expected NAME=NUMBER, as in rate_rps=64.") from None

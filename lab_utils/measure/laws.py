@@ -1,0 +1,56 @@
+"""Laws that tie measured figures together: use them to check a measurement against itself."""
+
+from __future__ import annotations
+
+from lab_utils.calculation import Calculation
+from lab_utils.errors import LabError
+
+
+def littles_law_latency_s(in_flight: float, rate_rps: float) -> float:
+    """Mean time a request spends in a system, in seconds: requests in flight / requests a second.
+
+    Holds for any stable system, whatever the distributions (Little 1961).
+
+    >>> round(littles_law_latency_s(in_flight=16, rate_rps=975.048 / 2), 5)
+    0.03282
+    """
+    _positive(in_flight=in_flight, rate_rps=rate_rps)
+    return in_flight / rate_rps
+
+
+def amdahl_speedup(share: float, factor: float) -> float:
+    """How much faster the whole gets when a share (0 to 1) of it becomes `factor` times faster.
+
+    1 / ((1 − share) + share / factor) (Amdahl 1967).
+
+    >>> round(amdahl_speedup(share=0.9, factor=10), 2)
+    5.26
+    """
+    _positive(factor=factor)
+    if not 0 <= share <= 1:
+        raise LabError(f"share is {share:g}; expected a part of the whole, from 0 to 1.")
+    return 1 / ((1 - share) + share / factor)
+
+
+def _positive(**inputs: float) -> None:
+    for name, value in inputs.items():
+        if not value > 0:
+            raise LabError(f"{name} is {value:g}; expected a number above 0.")
+
+
+LITTLES_LAW = Calculation(
+    name="littles-law",
+    formula="latency = requests in flight / arrival rate",
+    inputs={"in_flight": "requests in the system", "rate_rps": "requests a second"},
+    result="seconds a request spends in the system, on average",
+    source="Little, A Proof for the Queuing Formula L = λW, Operations Research 9 (1961)",
+    compute=littles_law_latency_s,
+)
+AMDAHL = Calculation(
+    name="amdahl",
+    formula="speed-up = 1 / ((1 − share) + share / factor)",
+    inputs={"share": "part of the time that gets faster, 0 to 1", "factor": "times faster it gets"},
+    result="times faster the whole gets",
+    source="Amdahl, Validity of the single processor approach, AFIPS (1967)",
+    compute=amdahl_speedup,
+)
