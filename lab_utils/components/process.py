@@ -9,6 +9,7 @@ supervisor process (`supervisor.py`) watches over it from outside.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -104,8 +105,9 @@ class Process:
 
     def log(self) -> str:
         """All that the server has printed so far."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        # pread: the server writes at the offset that this file and its own share.
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def processes(self) -> list[psutil.Process]:
         """The server's process and its children (a web server's workers), for looking at."""
