@@ -1,0 +1,93 @@
+"""The proof that everything holds: what `./lab test` runs, step by step."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab_utils.course import deterministic
+from lab_utils.errors import LabError
+from lab_utils.files import ROOT
+
+SOURCES = ["lab_utils", "tests", "curriculum", "lab"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One part of the proof; `run` gives an exit status and prints as it goes."""
+
+    name: str
+    title: str
+    run: Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step went."""
+
+    step: Step
+    passed: bool
+    duration_s: float
+
+
+def steps() -> tuple[Step, ...]:
+    """All of them, the quick ones first."""
+    return (
+        Step("build", "notebooks are what their sources give", _lab("build", "--check")),
+        Step("style", "ruff and mypy are clean", _style),
+        Step("unit", "unit tests; every blank lab fails, every solution passes", _pytest),
+        Step("run", "every lesson and solution runs headless", _lab("run", "--scale", "ci")),
+        Step("nbval", "deterministic outputs are the same on plain kernels", _nbval),
+    )
+
+
+def prove(names: Sequence[str], announce: Callable[[Step], None]) -> list[Outcome]:
+    """Run the named steps (none: all), each whatever became of the others.
+
+    Raises LabError for an unknown name.
+    """
+    known = {step.name: step for step in steps()}
+    for name in names:
+        if name not in known:
+            raise LabError(f"There is no step {name!r}; expected one of {', '.join(known)}.")
+    outcomes = []
+    for step in known.values():
+        if names and step.name not in names:
+            continue
+        announce(step)
+        start = time.monotonic()
+        passed = step.run() == 0
+        outcomes.append(Outcome(step, passed, time.monotonic() - start))
+    return outcomes
+
+
+def _call(*command: str) -> int:
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _lab(*arguments: str) -> Callable[[], int]:
+    return lambda: _call(sys.executable, "-m", "lab_utils.cli.app", *arguments)
+
+
+def _style() -> int:
+    python = [sys.executable, "-m"]
+    return max(
+        _call(*python, "ruff", "check", "--quiet", *SOURCES),
+        _call(*python, "ruff", "format", "--check", "--quiet", *SOURCES),
+        _call(*python, "mypy", "--no-error-summary"),
+    )
+
+
+def _pytest() -> int:
+    return _call(sys.executable, "-m", "pytest", "tests", "lab_utils", "-m", "not gpu")
+
+
+def _nbval() -> int:
+    executed = sorted((ROOT / "report" / "notebooks").rglob("*.ipynb"))
+    if not executed:
+        raise LabError("No executed notebooks are in report/; run ./lab run first.")
+    return deterministic.compare([Path(path) for path in executed])
