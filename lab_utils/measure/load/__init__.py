@@ -1,0 +1,1 @@
+"""Load on a service, from our own generators and from the field's tools, as one `LoadResult`."""

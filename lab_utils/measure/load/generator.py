@@ -1,0 +1,194 @@
+"""Our own load generators: a closed loop, and an open loop that keeps its schedule.
+
+In a closed loop a client waits for its answer before it sends again: while the service stands
+still, nobody asks, and the wait of those who would have asked is never measured ("coordinated
+omission", Gil Tene). In an open loop requests come when they are due, as users do, and latency
+counts from then.
+
+    closed_loop(post(f"{url}/predict"), pictures, connections=4, requests=40)
+    open_loop(post(f"{url}/predict"), pictures, poisson(rate_rps=10, duration_s=5))
+
+Both run an event loop in a thread of their own, so that they work in a notebook, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from lab_utils.errors import LabError
+from lab_utils.measure.load.result import LoadResult, Schedule
+
+T = TypeVar("T")
+Send = Callable[[bytes], Awaitable[str | None]]
+"""Sends one body; gives None for a good answer, else the cause of the failure in a few words."""
+Check = Callable[[bytes], str | None]
+"""Looks at the body of an answer; gives None where it is good, else what is wrong."""
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """When requests are due, in seconds from the start, and the rate they were drawn at."""
+
+    due_s: NDArray[np.float64]
+    rate_rps: float
+
+
+def constant(rate_rps: float, duration_s: float) -> Arrivals:
+    """One request every 1 / rate seconds."""
+    _check_rate(rate_rps, duration_s)
+    return Arrivals(np.arange(math.ceil(rate_rps * duration_s - 1e-9)) / rate_rps, rate_rps)
+
+
+def poisson(rate_rps: float, duration_s: float, seed: int = 0) -> Arrivals:
+    """Independent users: gaps are exponential with mean 1 / rate; the same for the same seed."""
+    _check_rate(rate_rps, duration_s)
+    random = np.random.default_rng(seed)
+    expected = rate_rps * duration_s
+    gaps_s = random.exponential(1 / rate_rps, size=math.ceil(expected + 10 * expected**0.5 + 10))
+    due_s = np.cumsum(gaps_s)
+    return Arrivals(due_s[due_s < duration_s], rate_rps)
+
+
+@asynccontextmanager
+async def _client(url: str, timeout_s: float, check: Check | None) -> AsyncIterator[Send]:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(limits=limits, timeout=timeout_s, trust_env=False) as client:
+
+        async def send(body: bytes) -> str | None:
+            try:
+                answer = await client.post(url, content=body)
+            except httpx.TimeoutException:
+                return f"no answer in {timeout_s:g} s"
+            except httpx.ConnectError:
+                return "connection refused"
+            except httpx.TransportError:
+                return "connection broken"
+            if answer.status_code >= 400:
+                return f"status {answer.status_code}"
+            return None if check is None else check(answer.content)
+
+        yield send
+
+
+Sender = Callable[[], AbstractAsyncContextManager[Send]]
+"""Opens what requests are sent through, for the length of one run."""
+
+
+def post(url: str, *, timeout_s: float = TIMEOUT_S, check: Check | None = None) -> Sender:
+    """Send bodies by HTTP POST over kept-alive connections. `check` may refuse an answer."""
+    return lambda: _client(url, timeout_s, check)
+
+
+def closed_loop(
+    sender: Sender, bodies: Sequence[bytes], *, connections: int, requests: int
+) -> LoadResult:
+    """`connections` clients, each sending its next request when it has its answer."""
+    _check_bodies(bodies)
+    return _in_own_loop(_closed_loop(sender, bodies, connections, requests))
+
+
+def open_loop(sender: Sender, bodies: Sequence[bytes], arrivals: Arrivals) -> LoadResult:
+    """Send when due, whatever is still unanswered. Latency counts from the due time.
+
+    The result's `schedule` keeps intended and actual times of sending.
+    """
+    _check_bodies(bodies)
+    if arrivals.due_s.size == 0:
+        raise LabError("No request falls due in so short a time; raise the rate or the duration.")
+    return _in_own_loop(_open_loop(sender, bodies, arrivals))
+
+
+@dataclass
+class _Record:
+    """One row a request, in the order of sending; times from the event loop's clock."""
+
+    sent_s: list[float] = field(default_factory=list)
+    done_s: list[float] = field(default_factory=list)
+    failure: list[str | None] = field(default_factory=list)
+
+    async def request(self, send: Send, body: bytes) -> None:
+        clock = asyncio.get_running_loop().time
+        row = len(self.sent_s)
+        self.sent_s.append(clock())
+        self.done_s.append(math.nan)
+        self.failure.append(None)
+        self.failure[row] = await send(body)
+        self.done_s[row] = clock()
+
+    def result(
+        self, loop: Any, connections: int | None, start_s: float, arrivals: Arrivals | None = None
+    ) -> LoadResult:
+        sent_s = np.array(self.sent_s) - start_s
+        done_s = np.array(self.done_s) - start_s
+        good = np.array([cause is None for cause in self.failure])
+        counted_from_s = sent_s if arrivals is None else arrivals.due_s
+        return LoadResult(
+            tool=f"Inference Lab's generator (httpx {httpx.__version__})",
+            loop=loop,
+            connections=connections,
+            duration_s=float(np.max(done_s)),
+            answered=int(good.sum()),
+            failures=dict(Counter(cause for cause in self.failure if cause is not None)),
+            latencies_s=(done_s - counted_from_s)[good],
+            schedule=None
+            if arrivals is None
+            else Schedule(arrivals.due_s, sent_s, arrivals.rate_rps),
+        )
+
+
+async def _closed_loop(
+    sender: Sender, bodies: Sequence[bytes], connections: int, requests: int
+) -> LoadResult:
+    turns = iter(range(requests))
+    record = _Record()
+
+    async def client(send: Send) -> None:
+        for turn in turns:  # shared: each takes the next one
+            await record.request(send, bodies[turn % len(bodies)])
+
+    async with sender() as send:
+        start_s = asyncio.get_running_loop().time()
+        await asyncio.gather(*(client(send) for _ in range(connections)))
+    return record.result("closed", connections, start_s)
+
+
+async def _open_loop(sender: Sender, bodies: Sequence[bytes], arrivals: Arrivals) -> LoadResult:
+    record = _Record()
+    clock = asyncio.get_running_loop().time
+    async with sender() as send, asyncio.TaskGroup() as tasks:
+        start_s = clock()
+        for due_s, body in zip(arrivals.due_s, itertools.cycle(bodies), strict=False):
+            await asyncio.sleep(max(0.0, start_s + due_s - clock()))
+            tasks.create_task(record.request(send, body))
+    return record.result("open", None, start_s, arrivals)
+
+
+def _in_own_loop(run: Coroutine[Any, Any, T]) -> T:
+    with ThreadPoolExecutor(1, thread_name_prefix="load") as thread:
+        return thread.submit(asyncio.run, run).result()
+
+
+def _check_rate(rate_rps: float, duration_s: float) -> None:
+    if not (rate_rps > 0 and duration_s > 0):
+        raise LabError(
+            f"The load is {rate_rps:g} requests a second for {duration_s:g} s; "
+            "expected both above 0."
+        )
+
+
+def _check_bodies(bodies: Sequence[bytes]) -> None:
+    if not bodies:
+        raise LabError("No body to send was given; expected at least one, such as a JPEG file.")
