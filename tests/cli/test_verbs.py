@@ -1,0 +1,101 @@
+"""The command line as a person types it."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from lab_utils.components.catalogue import CATALOGUE
+from lab_utils.course.sources import notebooks
+from lab_utils.machine.cores import available_cores
+
+
+def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lab_utils.cli.app", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+VERBS = ["start", "run", "test", "doctor", "check", "grade", "calc", "release"]
+VERBS += ["bench", "build", "lock"]
+
+
+def test_help_names_every_verb() -> None:
+    listed = lab("--help").stdout
+    assert [verb for verb in VERBS if f"  {verb} " not in listed] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    done = lab(verb, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: ./lab {verb}")
+
+
+def test_doctor_says_what_this_machine_is() -> None:
+    document = json.loads(lab("doctor", "--json").stdout)
+    assert document["machine"]["cores"] == available_cores()
+    assert document["machine"]["memory_gb"] > 0
+    assert set(document["components"]) == set(CATALOGUE)
+    assert document["components"]["gunicorn"] is True
+    assert list(document["notebooks"]) == [notebook.title for notebook in notebooks()]
+    assert document["versions"]["torch"]
+
+
+def test_doctor_says_what_a_missing_tool_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lab_utils.course import doctor
+
+    absent = type(CATALOGUE["wrk"])(
+        "wrk", "load", "apt install wrk", "k6 takes its place", "no_wrk"
+    )
+    monkeypatch.setitem(CATALOGUE, "wrk", absent)
+    diagnosis = doctor.diagnose()
+    lesson = next(n for n in notebooks() if "wrk" in n.uses)
+    assert diagnosis.notebooks[lesson.title] == "wrk is missing: k6 takes its place"
+    assert diagnosis.notebooks["Welcome to Inference Lab"] == "runs in full"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "result"),
+    [
+        # Triton Conceptual Guide, part 2: 16 in flight, batches of 2, 975.048 inferences a second.
+        (["littles-law", "in_flight=16", "rate_rps=487.524"], 0.03282),
+        (["amdahl", "share=0.5", "factor=2"], 4 / 3),
+    ],
+)
+def test_calc(arguments: list[str], result: float) -> None:
+    document = json.loads(lab("calc", *arguments, "--json").stdout)
+    assert document["result"] == pytest.approx(result, rel=1e-3)
+    assert document["source"]
+    assert document["unit"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["calc", "nonsense"], "There is no calculation 'nonsense'; expected littles-law, amdahl."),
+        (["calc", "amdahl", "share=0.5"], "amdahl was given share; expected share=… factor=…."),
+        (["calc", "amdahl", "share=2", "factor=2"], "share is 2; expected a part of the whole"),
+        (["calc", "littles-law", "in_flight=0", "rate_rps=1"], "expected a number above 0"),
+        (["calc", "littles-law", "in_flight=x", "rate_rps=1"], "expected NAME=NUMBER"),
+        (["test", "nonsense"], "There is no step 'nonsense'; expected one of build, style"),
+        (["start", "--port", "99999"], "Port 99999 does not exist"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], message: str) -> None:
+    assert message in one_sentence(lab(*arguments))
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        error = one_sentence(lab("start", "--port", str(port), "--no-browser"))
+    assert f"Port {port} is in use; name another with --port" in error
