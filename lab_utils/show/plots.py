@@ -1,0 +1,233 @@
+"""The course's plots, all in one style: measured points first, intervals as whiskers, no frame.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; each series is also
+told apart by its place or its label. Every function draws one figure and shows it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from lab_utils.measure.interval import Interval
+from lab_utils.show.predict import number
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, INK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#F0E442",
+    "#333333",
+)
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
+STYLE: dict[Any, Any] = {
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "font.size": 10.5,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#999999",
+    "axes.labelcolor": INK,
+    "axes.prop_cycle": cycler(color=CYCLE),
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+WIDTH_IN = 8.2
+ROW_IN = 0.46
+BASE_IN = 1.15
+WHISKER = {"ecolor": INK, "elinewidth": 1.4, "capsize": 4, "fmt": "none", "zorder": 4}
+
+
+@contextmanager
+def figure(height_in: float, title: str, columns: int = 1, **options: Any) -> Iterator[Any]:
+    """Axes (or an array of them) in the course's style, shown when the block ends."""
+    with plt.rc_context(STYLE):
+        drawn, axes = plt.subplots(1, columns, figsize=(WIDTH_IN, height_in), **options)
+        yield axes
+        if columns == 1:
+            axes.set_title(title)
+        else:
+            drawn.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+        plt.show()
+
+
+def pictures(jpegs: Sequence[bytes], captions: Sequence[str], title: str) -> None:
+    """A row of JPEG pictures with their captions."""
+    from PIL import Image
+
+    with figure(1.9, title, columns=len(jpegs)) as axes:
+        for axis, jpeg, caption in zip(np.atleast_1d(axes), jpegs, captions, strict=True):
+            axis.imshow(Image.open(io.BytesIO(jpeg)))
+            axis.set_xlabel(caption, fontsize=9.5)
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(False)
+
+
+def waterfall(
+    stages: Mapping[str, Interval | float],
+    title: str,
+    *,
+    unit: str = "ms",
+    factor: float = 1e3,
+    highlight: str | None = None,
+    since: str = "the start of the request",
+) -> None:
+    """One bar a stage, each beginning where the last one ended, with its interval and share.
+
+    stages: durations in seconds; factor: from seconds to `unit`.
+    """
+    items = [(name, _interval(value).scaled(factor)) for name, value in stages.items()]
+    total = sum(value.median for _, value in items)
+    with figure(BASE_IN + ROW_IN * (len(items) + 1), title) as axes:
+        start = 0.0
+        for row, (name, value) in enumerate(items):
+            colour = ORANGE if name == highlight else BLUE
+            axes.barh(row, value.median, left=start, color=colour, height=0.62)
+            low, high = start + value.low, start + value.high
+            end = start + value.median
+            if value.high > value.low:
+                axes.errorbar(end, row, xerr=_whisker(end, low, high), **WHISKER)
+            _label(axes, max(end, high), row, _with_share(value, unit, value.median / total), total)
+            start = end
+        axes.barh(len(items), total, color="#bbbbbb", height=0.62)
+        _label(axes, total, len(items), f"{number(total)} {unit}", total)
+        _rows(axes, [name for name, _ in items] + ["all together"])
+        axes.set_xlim(0, 1.34 * total)
+        axes.set_xlabel(f"time since {since} ({unit})")
+
+
+def cold_and_warm(groups: Mapping[str, ArrayLike], title: str, warm: Interval) -> None:
+    """Durations (ms) of successive requests, in groups; the first of each group stands out.
+
+    `warm` is drawn as the level to compare with. The axis is logarithmic where the slowest takes
+    more than eight times the warm one.
+    """
+    with figure(3.4, title) as axes:
+        place = 0
+        places: list[int] = []
+        for name, durations_ms in groups.items():
+            values = np.asarray(durations_ms, dtype=float)
+            here = np.arange(place, place + values.size)
+            axes.bar(here, values, color=[ORANGE] + [BLUE] * (values.size - 1), width=0.7)
+            axes.annotate(
+                f"{number(float(values[0]))} ms",
+                (place, values[0]),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
+            )
+            axes.text(here.mean(), -0.14, name, transform=axes.get_xaxis_transform(), ha="center",
+                      va="top")  # fmt: skip
+            places += list(here)
+            axes.set_xticks(places)
+            place += values.size + 1
+        axes.set_xticklabels(
+            [str(i + 1) for v in groups.values() for i in range(np.asarray(v).size)]
+        )
+        axes.axhline(warm.median, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.text(place - 1.2, warm.median, f" warm: {number(warm.median)} ms", va="bottom",
+                  ha="left", color=INK)  # fmt: skip
+        axes.set_xlim(-0.8, place + 1.6)
+        axes.tick_params(axis="x", length=0)
+        axes.set_ylabel("compute (ms)")
+        slowest = max(float(np.max(np.asarray(v))) for v in groups.values())
+        if slowest > 8 * warm.median:
+            axes.set_yscale("log")
+        axes.margins(y=0.15)
+
+
+def ecdf(
+    series: Mapping[str, ArrayLike], title: str, *, xlabel: str, log: bool | None = None
+) -> None:
+    """The share of samples at or below each value; the median of each series is marked.
+
+    log: a logarithmic axis; by default where the values span more than a factor of thirty.
+    """
+    everything = np.concatenate([np.asarray(v, dtype=float).ravel() for v in series.values()])
+    if log is None:
+        log = bool(everything.min() > 0 and everything.max() > 30 * everything.min())
+    with figure(3.6, title) as axes:
+        axes.axhline(0.5, color="#bbbbbb", linewidth=1)
+        for index, (name, samples) in enumerate(series.items()):
+            values = np.sort(np.asarray(samples, dtype=float).ravel())
+            colour = CYCLE[index % len(CYCLE)]
+            median = float(np.median(values))
+            label = f"{name}: median {number(median)}, n = {values.size}"
+            axes.ecdf(values, color=colour, linewidth=2, label=label)
+            axes.plot(median, 0.5, "o", color=colour, markersize=6)
+        if log:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, _: number(value))
+        elif everything.min() >= 0:
+            axes.set_xlim(left=0)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel("share of requests")
+        axes.set_ylim(0, 1.02)
+        axes.grid(visible=True, axis="x")
+        axes.legend(loc="best")
+
+
+def rates(
+    runs: Mapping[str, Sequence[float]],
+    intervals: Mapping[str, Interval],
+    title: str,
+    *,
+    xlabel: str,
+) -> None:
+    """One bar a variant with its interval as a whisker, and each run as a dot."""
+    widest = max(max(values) for values in runs.values())
+    with figure(BASE_IN + 1.4 * ROW_IN * len(runs), title) as axes:
+        for row, (name, values) in enumerate(runs.items()):
+            value = intervals[name]
+            axes.barh(row, value.median, color=CYCLE[row % len(CYCLE)], height=0.55, alpha=0.85)
+            xerr = _whisker(value.median, value.low, value.high)
+            axes.errorbar(value.median, row, xerr=xerr, **WHISKER)
+            spread = np.linspace(-0.17, 0.17, len(values))
+            axes.plot(values, row + spread, "o", color=INK, markersize=3, alpha=0.55, zorder=3)
+            _label(axes, max(*values, value.high), row, number(value.median), widest)
+        _rows(axes, list(runs))
+        axes.set_xlim(0, 1.15 * widest)
+        axes.set_xlabel(xlabel)
+
+
+def _interval(value: Interval | float) -> Interval:
+    return value if isinstance(value, Interval) else Interval(value, value, value, 1)
+
+
+def _whisker(middle: float, low: float, high: float) -> list[list[float]]:
+    return [[max(middle - low, 0.0)], [max(high - middle, 0.0)]]
+
+
+def _with_share(value: Interval, unit: str, share: float) -> str:
+    percent = "< 0.1%" if share < 0.001 else f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    return f"{number(value.median)} {unit}   {percent.replace('%', ' %')}"
+
+
+def _label(axes: Axes, x: float, y: float, text: str, scale: float) -> None:
+    axes.text(x + 0.015 * scale, y, text, va="center", ha="left", color=INK)
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.grid(visible=True, axis="x")
