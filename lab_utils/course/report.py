@@ -150,7 +150,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["seconds"] = seconds
-    environment.filters["figure"] = "{:.3g}".format
+    environment.filters["figure"] = number
     template = environment.get_template(TEMPLATE)
     return template.render(report=content, plots=plots, links=links)
 
@@ -175,6 +175,17 @@ def seconds(duration_s: float | None) -> str:
     if duration_s < 60:
         return f"{duration_s:.1f} s"
     return f"{int(duration_s) // 60} min {int(duration_s) % 60} s"
+
+
+def number(value: float) -> str:
+    """Three digits that matter, without an exponent where a person would not write one.
+
+    >>> number(61.234), number(0.8234), number(24557), number(2.5e-07)
+    ('61.2', '0.823', '24,557', '2.5e-07')
+    """
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
 
 
 def _notebook(run: NotebookRun) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import papermill  # before lab_utils.course.engine, which it loads
+import papermill
 from nbconvert.exporters import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
@@ -80,6 +80,9 @@ def write_page(executed: Path, page: Path) -> None:
     exporter = HTMLExporter(embed_images=True, require_js_url="", jupyter_widgets_base_url="")
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     html, _ = exporter.from_filename(str(executed))
+    html = html.replace('<script src=""></script>', "")
+    # Without the internet the page must not wait for the script that sets formulas.
+    html = html.replace('<script src="https:', '<script async src="https:')
     write_text(page, html)
 
 
