@@ -1,0 +1,304 @@
+# ---
+# jupyter:
+#   inference_lab:
+#     timing: alone
+# ---
+
+# %% [markdown]
+# # Lab 1: The same answers, faster
+#
+# The service of lesson 1.1 is in production: Flask, gunicorn, a pre-trained
+# ResNet-50. At peak it takes half a second and more for one picture. You know by
+# now where that time goes. Your job in this lab is to make the service faster
+# **and to prove it**, without changing a single answer.
+#
+# | task | what you write | points |
+# |---|---|---|
+# | 1 | `preprocess`: from JPEG bytes to the network's input | 2 |
+# | 2 | `postprocess`: from the network's output to an answer | 2 |
+# | 3 | `measure_latency`: a measurement that can be trusted | 2 |
+# | 4 | `service_settings`: workers and threads for this machine | 2 |
+# | 5 | `build_predictor`: the same answers from a faster network | 2 |
+#
+# Fill in each task's cell, then run the check below it. A check runs here, in your
+# notebook, on inputs drawn afresh each time: it is **advice**. The mark comes from
+#
+# ```
+# ./lab check
+# ```
+#
+# in a terminal, which runs your cells in a process of their own, with the clock
+# outside it, and starts your service for real. Hand in this notebook, saved.
+
+# %%
+import io
+import time
+
+import onnxruntime
+import torch
+from PIL import Image
+from torchvision.transforms import functional
+
+from lab_utils.grade.notebook import checks_for
+from lab_utils.models import resnet
+
+check = checks_for("1_resnet_service")
+
+# %% [markdown]
+# ## Task 1: preprocess
+#
+# A network answers well only on inputs like those it was trained on. These steps
+# are part of the model as much as its weights are:
+#
+# 1. decode the JPEG into red, green and blue (some pictures are grey: convert them);
+# 2. resize it so that its **shorter side** is 256, keeping its proportions;
+# 3. cut out the central 224 × 224;
+# 4. scale the pixels to 0…1, then subtract the mean of each channel and divide by
+#    its standard deviation.
+#
+# The result is a `torch.float32` tensor of shape (3, 224, 224).
+#
+# **Why it is checked:** wrong pixels do not raise an error. The service still
+# answers, with high probabilities even, and is a little more often wrong. Nobody
+# notices for months.
+#
+# <details><summary>Hint</summary>
+#
+# `functional.resize(picture, [256])` with *one* number sets the shorter side; with
+# two it squeezes the picture into that shape. `functional.center_crop`,
+# `functional.to_tensor` (it also scales to 0…1) and `functional.normalize` do the
+# rest.
+# </details>
+
+# %% task="preprocess"
+MEAN = [0.485, 0.456, 0.406]
+STANDARD_DEVIATION = [0.229, 0.224, 0.225]
+
+
+def preprocess(jpeg: bytes) -> torch.Tensor:
+    """A JPEG file as the network's input: float32, shape (3, 224, 224)."""
+    ### BEGIN SOLUTION
+    picture = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    picture = functional.center_crop(functional.resize(picture, [256]), [224])
+    return functional.normalize(functional.to_tensor(picture), MEAN, STANDARD_DEVIATION)
+    ### END SOLUTION
+
+
+# %% check="preprocess" points=2
+check("preprocess", preprocess)
+
+# %% [markdown]
+# ## Task 2: postprocess
+#
+# The network gives one number for each label, its **logits**: any size, any sign.
+# Softmax turns all of them together into probabilities that add up to 1:
+#
+# $$p_i = \frac{e^{z_i}}{\sum_j e^{z_j}}$$
+#
+# Return the `k` most probable labels, the best first, each as
+# `{"label": …, "probability": …}` with a plain string and a plain float.
+#
+# **Why it is checked:** somebody downstream compares the figure with a threshold.
+# A logit of 7.3 passes every threshold there is. The check also sends logits
+# around 200, of which $e^z$ is infinite in 32 bits: a softmax written by hand
+# gives `nan` there unless it subtracts the largest logit first.
+#
+# <details><summary>Hint</summary>
+#
+# `torch.softmax(logits, dim=0)` over *all* logits, then `.topk(k)`, which gives
+# values and indices; `.tolist()` makes plain numbers of a tensor.
+# </details>
+
+
+# %% task="postprocess"
+def postprocess(logits: torch.Tensor, labels: list[str], k: int) -> list[dict]:
+    """The k most probable labels, best first: [{"label": …, "probability": …}, …]."""
+    ### BEGIN SOLUTION
+    probabilities, indices = torch.softmax(logits, dim=0).topk(k)
+    return [
+        {"label": labels[index], "probability": probability}
+        for index, probability in zip(indices.tolist(), probabilities.tolist(), strict=True)
+    ]
+    ### END SOLUTION
+
+
+# %% check="postprocess" points=2
+check("postprocess", postprocess)
+
+# %% [markdown]
+# ## Task 3: measure latency
+#
+# Before you make something faster you need a measurement that would notice.
+# `call()` sends one request and waits for its answer. Call it `warmup` times
+# without timing it, then `n` times, each timed on its own, and return the `n`
+# latencies in seconds, in the order in which they were measured.
+#
+# **Why it is checked:** these are the four ways to be fooled that we see most.
+#
+# - *No warm-up.* The first calls of a service that has just started pay for things
+#   that never come back: lesson 1.1 measured them.
+# - *A warm-up inside the timed region.* The first latency then holds all of it.
+# - *One average instead of n latencies.* A p99 cannot be had from an average, and
+#   users meet the p99.
+# - *Other work between the two readings of the clock*: logging, drawing inputs.
+#
+# The check hands you a service that follows a script, and whose own record of each
+# call is kept outside your code. No call can seem shorter to you than the record
+# says, nor longer than the gap around it: that holds on any machine, however busy,
+# so no check here depends on how fast yours is.
+#
+# <details><summary>Hint</summary>
+#
+# `time.perf_counter()` just before the call and just after it, in a loop of `n`. It
+# never runs backwards; `time.time()` may, when the machine's clock is set.
+# </details>
+
+
+# %% task="measure_latency"
+def measure_latency(call, n: int, warmup: int) -> list[float]:
+    """The latencies of n calls in seconds, measured after `warmup` calls that are not timed."""
+    ### BEGIN SOLUTION
+    for _ in range(warmup):
+        call()
+    latencies_s = []
+    for _ in range(n):
+        start = time.perf_counter()
+        call()
+        latencies_s.append(time.perf_counter() - start)
+    return latencies_s
+    ### END SOLUTION
+
+
+# %% check="measure_latency" points=2
+check("measure_latency", measure_latency)
+
+# %% [markdown]
+# ## Task 4: the service's settings
+#
+# The deployed service runs one gunicorn worker for each core, and nobody thought
+# of threads, so each worker starts as many compute threads as there are cores.
+# Choose better: given the number of cores, say how many `workers` to run and how
+# many `compute_threads` each gets.
+#
+# The program stays exactly as it is. The deployed service and yours are started
+# side by side and sent the same fresh pictures in turn, A B, B A, …, by two
+# clients a core that each wait for their answer. The figure is the ratio of the
+# requests per second, with its interval.
+#
+# **You pass** when the whole interval lies at 1.3 or above. On a machine with a
+# single core nothing can be oversubscribed; there it is enough not to be slower
+# (0.9). The grader uses at most four cores.
+#
+# **Why it is paired:** machines have bad minutes. When both services meet the same
+# minute, its effect cancels in the ratio. When the interval lies across the bar,
+# three times as many pairs are measured; should it still lie across, the median
+# decides.
+#
+# *Write down your guess of the ratio before you run the check. It takes about a
+# minute.*
+#
+# <details><summary>Hint</summary>
+#
+# How many threads compute at the same moment, all workers together? How many cores
+# are there to run them? A worker takes one request at a time.
+# </details>
+
+
+# %% task="service_settings"
+def service_settings(cores: int) -> dict:
+    """gunicorn's workers and the compute threads of each: {"workers": …, "compute_threads": …}."""
+    ### BEGIN SOLUTION
+    return {"workers": cores, "compute_threads": 1}
+    ### END SOLUTION
+
+
+# %% check="service_settings" points=2
+check("service_settings", service_settings)
+
+# %% [markdown]
+# The service above shares a few cores among too many threads, or it does not; no
+# setting can do better than keep every core busy with useful work. Is it all
+# useful?
+#
+# ## Task 5: compute the same answer faster
+#
+# PyTorch ran the network layer by layer, as it was written. An inference engine
+# reads the whole graph first. It folds each batch normalisation into the
+# convolution before it, applies ReLU while the numbers are still in the cache, and
+# picks a memory layout that suits the processor. Same mathematics, fewer trips to
+# memory.
+#
+# `build_predictor` prepares whatever it needs, once, and returns a function
+# `predict(jpeg)` that gives the five most probable labels, as `postprocess` does.
+# `resnet.load()` gives the model: its `.network` and its `.labels`. Use
+# `compute_threads` threads and no more.
+#
+# **You pass** when your predictor, behind the same Flask application, answers at
+# least 1.2 times as many requests per second as the original, whole interval
+# again, with both tuned as in task 4: one worker a core, one thread each. So the
+# ratio is your engine's alone. Every answer given under load is compared with the
+# original's to the same picture: each probability within 0.001, and no picture is
+# ever sent twice.
+#
+# **Why every answer is checked:** a stored answer is the fastest of all, and there
+# are subtler ways to be fast and wrong: fewer bits, a smaller picture, an answer
+# computed before it was asked for.
+#
+# <details><summary>Hint 1: which engine?</summary>
+#
+# ONNX Runtime is the shortest way. `torch.onnx.export` writes the graph, into an
+# `io.BytesIO()` for example; `onnxruntime.InferenceSession` reads its bytes and
+# runs it. `dynamo=False` picks the older exporter: deprecated, but here it takes 2 s
+# and the newer one 10. OpenVINO does as well.
+# </details>
+#
+# <details><summary>Hint 2: it is no faster when served</summary>
+#
+# The setting of task 4 is an environment variable (`OMP_NUM_THREADS`). Engines that
+# bring a thread pool of their own do not read it: ONNX Runtime wants
+# `SessionOptions().intra_op_num_threads`.
+# </details>
+
+
+# %% task="build_predictor"
+def build_predictor(compute_threads: int):
+    """A function predict(jpeg) that gives the five most probable labels, as postprocess does."""
+    ### BEGIN SOLUTION
+    model = resnet.load()
+    graph = io.BytesIO()
+    torch.onnx.export(model.network, (torch.zeros(1, 3, 224, 224),), graph, dynamo=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = compute_threads
+    session = onnxruntime.InferenceSession(
+        graph.getvalue(), options, providers=["CPUExecutionProvider"]
+    )
+    (inputs,) = session.get_inputs()
+
+    def predict(jpeg: bytes) -> list[dict]:
+        picture = preprocess(jpeg).unsqueeze(0).numpy()
+        (logits,) = session.run(None, {inputs.name: picture})
+        return postprocess(torch.from_numpy(logits[0]), model.labels, k=5)
+
+    return predict
+    ### END SOLUTION
+
+
+# %% check="build_predictor" points=2
+check("build_predictor", build_predictor)
+
+# %% [markdown]
+# ## Hand in
+#
+# Save the notebook, then run `./lab check` in a terminal. It prints your points, and
+# for each task that failed the reason and what to do about it. Multiply the two
+# ratios of tasks 4 and 5: that is how many times as many pictures your service
+# answers on the same machine, for the same money, with the same answers.
+#
+# Two questions to take along:
+#
+# - Your service is now 1.2 times faster or more in task 5. Lesson 1.1 showed which
+#   share of a request is computing. What is the largest ratio that *any* engine
+#   could reach, were its computing free?
+# - Both checks counted requests per second while clients waited in line. Which
+#   latency does a client see at a *given* arrival rate? That needs an open loop,
+#   and is where the next lessons begin.

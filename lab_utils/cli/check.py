@@ -1,0 +1,32 @@
+"""`./lab check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def check(
+    unit: Annotated[
+        str | None, typer.Argument(help="As in 1_resnet_service, or 1; default: the only one.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Check this task only; may be repeated.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The marks as one JSON document on the last line.")
+    ] = False,
+) -> None:
+    """Mark your own lab, labs/UNIT/lab.ipynb, before you hand it in.
+
+    The same marking as ./lab grade, on fresh inputs: advice, since your instructor's run counts.
+    Save the notebook first.
+    """
+    from lab_utils.files import ROOT
+    from lab_utils.grade.batch import grade_notebooks
+    from lab_utils.grade.spec import load_lab
+
+    name = load_lab(unit).unit
+    if not grade_notebooks([ROOT / "labs" / name / "lab.ipynb"], name, task, as_json=as_json):
+        raise typer.Exit(1)

@@ -1,0 +1,53 @@
+"""Where an answer runs: its cells are executed, and its function is handed out.
+
+Used in the worker process of a function task and in every gunicorn worker of a service task.
+Nothing here knows what is asked or how it is judged.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lab_utils.grade.session import CELL
+
+MODULE = "answer"
+GRADING = "INFERENCE_LAB_GRADING"
+"""Set where an answer is being graded: an advisory `check` in one of its cells does nothing."""
+
+
+class NotDefined(Exception):  # noqa: N818  it says what the function is
+    """The cells ran, but the function they must define is not there."""
+
+
+def load(cells: Sequence[Mapping[str, Any]], function: str) -> Callable[..., Any]:
+    """Execute the cells in order and give the function of that name.
+
+    Each cell is {"number": its place in the notebook, "source": …, "own": whether it belongs to
+    the task}. A cell that is not the task's own may fail; what it would have defined is missing
+    then. Raises what the task's own cell raises, or NotDefined.
+    """
+    os.environ[GRADING] = "1"
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module
+    failed = []
+    for cell in cells:
+        name = f"{CELL}{cell['number']}>"
+        source = str(cell["source"])
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        try:
+            exec(compile(source, name, "exec"), module.__dict__)
+        except Exception as error:
+            if cell["own"]:
+                raise
+            failed.append(f"cell {cell['number']} raised {type(error).__name__}: {error}")
+    found = getattr(module, function, None)
+    if not callable(found):
+        because = f" ({'; '.join(failed)})" if failed else ""
+        raise NotDefined(f"no function {function} is defined{because}")
+    checked: Callable[..., Any] = found
+    return checked

@@ -1,0 +1,187 @@
+"""Grading one submission: each task's answer in a worker of its own, judged from outside.
+
+The grader's process draws the inputs, holds the clock and judges; the answer sees one input at a
+time and nothing of the rest. Not here yet: isolation from files and network, seeds mixed with an
+instructor's key, part marks.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lab_utils.errors import LabError
+from lab_utils.grade import services, wire
+from lab_utils.grade.session import NOT_PLAIN, Raised
+from lab_utils.grade.spec import Answer, FunctionTask, Lab, ServiceTask, Task, Wrong
+from lab_utils.grade.submission import Submission
+from lab_utils.grade.verdict import Figure, Marks, State, Verdict
+from lab_utils.grade.workers import Workers
+
+Progress = Callable[[str], None]
+NOT_DONE = "Not done yet: write your answer in the cell of this task, then run the check again."
+
+
+def grade(
+    submission: Submission,
+    lab: Lab,
+    only: Iterable[str] | None = None,
+    seed: int | None = None,
+    workers: Workers | None = None,
+    progress: Progress = lambda text: None,
+) -> Marks:
+    """The marks of one submission.
+
+    only: names of tasks, default all. seed: what inputs are drawn from, default a fresh one.
+    workers: to share between submissions. progress: told what is being done.
+    """
+    seed = secrets.randbits(63) if seed is None else seed
+    tasks = lab.tasks if only is None else [lab[name] for name in only]
+    if workers is None:
+        with Workers() as own:
+            return grade(submission, lab, [t.name for t in tasks], seed, own, progress)
+    verdicts = []
+    for task in tasks:
+        progress(task.title)
+        verdicts.append(grade_task(submission, task, task_seed(seed, task), workers, progress))
+    return Marks(str(submission.path), lab.unit, tuple(verdicts))
+
+
+def grade_task(
+    submission: Submission,
+    task: Task,
+    seed: int,
+    workers: Workers,
+    progress: Progress = lambda text: None,
+) -> Verdict:
+    """The verdict on one task; nothing that an answer does makes this raise."""
+    start = time.perf_counter()
+    state: State = "passed"
+    figures: Mapping[str, Figure] = {}
+    message = ""
+    try:
+        cells = submission.cells_for(task)
+        if isinstance(task, FunctionTask):
+            with workers.answer(cells, task.function, task.limit_s) as answer:
+                run_cases(task, answer, seed)
+        else:
+            state, message, figures = _grade_service(task, cells, seed, workers, progress)
+    except (services.NotComparable, LabError) as error:
+        state, message = "error", str(error)
+    except Exception as error:
+        state, message = "failed", explain(error, task)
+    return Verdict(
+        task=task.name,
+        title=task.title,
+        state=state,
+        points=task.points if state == "passed" else 0,
+        out_of=task.points,
+        message=message,
+        isolation=workers.isolation,
+        duration_s=time.perf_counter() - start,
+        figures=figures,
+    )
+
+
+def run_cases(task: FunctionTask, answer: Answer, seed: int) -> None:
+    """Drive an answer through every case and judge each output; raises Wrong at the first."""
+    for case in task.draw(seed):
+        task.judge(case, task.drive(answer, case))
+
+
+def task_seed(seed: int, task: Task) -> int:
+    """A seed for one task, so that one task's inputs tell nothing of another's."""
+    return random.Random(f"{seed}/{task.name}").getrandbits(63)
+
+
+def verdict_on(task: ServiceTask, found: services.Comparison) -> tuple[State, str]:
+    """What a comparison means.
+
+    Passed where the whole interval of the ratio reaches the bar, failed where all of it is below.
+    Where it still lies across the bar after the longer run, the median decides: the tie rule.
+    """
+    bar = task.bar(found.cores)
+    if (found.ratio.low >= bar) if found.decided else (found.ratio.median >= bar):
+        return "passed", ""
+    across = "" if found.decided else ", and the median of a longer run decides"
+    return "failed", (
+        f"Your service answered {found.ratio:.2f} times as many requests a second as the "
+        f"reference; it takes {bar:g}{across}. {task.too_slow}"
+    )
+
+
+def figures_of(found: services.Comparison) -> dict[str, Figure]:
+    """The figures of a comparison, by the names they have in a report."""
+    return {
+        "speedup": Figure(found.ratio, "×"),
+        "reference": Figure(found.reference_rps, "requests/s"),
+        "yours": Figure(found.answer_rps, "requests/s"),
+    }
+
+
+def explain(error: Exception, task: Task) -> str:
+    """For the answer's author: why it failed, and what to do. Never the grader's own inputs."""
+    if isinstance(error, Wrong):
+        return str(error)
+    if isinstance(error, wire.TimeUp):
+        return (
+            f"{task.function} was ended after {task.limit_s:g} s, cells before it included. "
+            "Look for a loop that does not end, and keep long experiments out of the notebook "
+            "that you hand in."
+        )
+    if isinstance(error, wire.Closed):
+        return (
+            f"The process that ran {task.function} ended before it answered (sys.exit, os._exit "
+            "or a crash). Return a value instead."
+        )
+    if isinstance(error, wire.WireError):
+        return (
+            f"{task.function} gave {error}, which is not a plain value. Return numbers, strings, "
+            "lists, dicts, arrays or tensors as the task says."
+        )
+    if isinstance(error, Raised):
+        return _explain_raised(error, task)
+    # A judge met an output that it was not written for: a fault of the grader, said as such.
+    return (
+        f"The output of {task.function} has a form that could not be judged "
+        f"({type(error).__name__}: {error}). Return exactly what the task asks for."
+    )
+
+
+def _explain_raised(error: Raised, task: Task) -> str:
+    if error.kind == "NotImplementedError":
+        return NOT_DONE
+    if error.kind == NOT_PLAIN:
+        return explain(wire.WireError(error.text), task)
+    if error.kind == "NotDefined":
+        return f"In your notebook {error.text}. Define {task.function} in the cell of this task."
+    where = f" in cell {error.cell}, line {error.line}" if error.cell else ""
+    return (
+        f"{task.function} raised {error}{where}. "
+        "Restart the kernel, run all cells, and mend what fails."
+    )
+
+
+def _grade_service(
+    task: ServiceTask,
+    cells: list[dict[str, Any]],
+    seed: int,
+    workers: Workers,
+    progress: Progress,
+) -> tuple[State, str, Mapping[str, Figure]]:
+    with workers.answer(cells, task.function, task.limit_s) as answer:
+        deployment = task.examine(answer, services.cores_to_use())
+    with tempfile.TemporaryDirectory(prefix="answer-") as folder:
+        path = Path(folder) / "answer.json"
+        arguments = {"compute_threads": deployment.compute_threads}
+        own = {"cells": cells, "function": task.function, "arguments": arguments}
+        path.write_text(json.dumps(own))
+        found = services.compare(task, deployment, path, seed, progress=progress)
+    state, message = verdict_on(task, found)
+    return state, message, figures_of(found)

@@ -1,0 +1,129 @@
+"""The check that stands after each task of a lab's notebook.
+
+check = checks_for("1_resnet_service")
+check("preprocess", preprocess)
+
+It runs in the learner's own process, so it is advice: marks come from `./lab check` and
+`./lab grade`, which run the answer elsewhere. It says what is wrong and never raises, so that
+"Run All" goes on to the next task; with `INFERENCE_LAB_STRICT=1`, as in a headless run of a
+solution, whatever does not pass is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from lab_utils.errors import LabError
+from lab_utils.grade import engine, services, wire
+from lab_utils.grade.answer import GRADING
+from lab_utils.grade.spec import Answer, FunctionTask, ServiceTask, Task, Wrong, load_lab
+from lab_utils.grade.verdict import MARKS, Figure, State
+
+STRICT = "INFERENCE_LAB_STRICT"
+COLOURS: dict[str, str] = {"passed": "#009E73", "failed": "#D55E00", "inconclusive": "#E69F00"}
+PAIRS = 4
+ADVISORY = "advice, not a mark"
+
+
+def checks_for(unit: str) -> Callable[[str, Answer], None]:
+    """The `check` of a unit's notebook: `check(task, answer)` says whether the answer is right."""
+
+    def check(task: str, answer: Answer) -> None:
+        if not os.environ.get(GRADING):  # while it is being graded, a notebook checks nothing
+            _check(load_lab(unit)[task], answer)
+
+    return check
+
+
+def _check(task: Task, answer: Answer) -> None:
+    from lab_utils.show.figures import key_figure
+    from lab_utils.show.surface import Note, Shown
+
+    state, message, figures = _state_of(task, answer)
+    for name, figure in figures.items():
+        key_figure(name, figure.value, figure.unit)
+    Shown(Note(message, COLOURS[state], f"{MARKS[state]} {task.name}"))
+    if state != "passed" and os.environ.get(STRICT):
+        raise LabError(f"The check of {task.name!r} did not pass: {message}")
+
+
+def _state_of(task: Task, answer: Answer) -> tuple[State, str, dict[str, Figure]]:
+    plain = _plain(answer)
+    seed = secrets.randbits(63)
+    try:
+        if isinstance(task, FunctionTask):
+            engine.run_cases(task, plain, seed)
+            return "passed", f"right on every input tried ({ADVISORY}).", {}
+        if task.rehearse is not None:
+            return _rehearsed(task, plain, seed)
+        return _compared(task, plain, seed)
+    except services.NotComparable as error:
+        return "inconclusive", str(error), {}
+    except NotImplementedError:
+        return "failed", engine.NOT_DONE, {}
+    except Exception as error:
+        if isinstance(error, Wrong | wire.WireError):
+            return "failed", engine.explain(error, task), {}
+        return "failed", f"{task.function} raised {type(error).__name__}: {error}", {}
+
+
+def _rehearsed(
+    task: ServiceTask, answer: Answer, seed: int
+) -> tuple[State, str, dict[str, Figure]]:
+    assert task.rehearse is not None
+    found = task.rehearse(answer, seed)
+    figures = {f"{task.function}, in process": Figure(found, "×")}
+    bar = task.bar(services.cores_to_use())
+    said = (
+        f"same answers, {found:.2f} times as fast as the job's in this process. The mark is "
+        f"measured over HTTP, where {bar:g} times is asked ({ADVISORY})."
+    )
+    if found.median >= bar:
+        return "passed", said, figures
+    return "failed", f"{said} {task.too_slow}", figures
+
+
+def _compared(task: ServiceTask, answer: Answer, seed: int) -> tuple[State, str, dict[str, Figure]]:
+    from lab_utils.show.progress import waiting
+
+    deployment = task.examine(answer, services.cores_to_use())
+    with waiting("Starting both services and comparing them", about_s=45):
+        found = services.compare(task, deployment, None, seed, pairs=PAIRS, longer=False)
+    figures = {f"{task.function}, served": Figure(found.ratio, "×")}
+    state, message = engine.verdict_on(task, found)
+    if not found.decided:
+        state = "inconclusive"
+        message = (
+            f"{found.ratio:.2f} times the reference's requests a second: {PAIRS} pairs cannot say "
+            f"whether that reaches {task.bar(found.cores):g}. Close what else runs here and check "
+            "again."
+        )
+    said = (
+        f"same answers, {found.ratio:.2f} times the reference's requests a second; "
+        f"{task.bar(found.cores):g} is asked ({ADVISORY})."
+    )
+    return state, message or said, figures
+
+
+def _plain(function: Answer) -> Answer:
+    """The function as the grader will see it: only plain values go in and come out."""
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        arguments, named = _crossed(list(arguments)), _crossed(named)
+        return _crossed(function(*arguments, **named))
+
+    return called
+
+
+def _crossed(value: Any) -> Any:
+    functions: list[Answer] = []
+
+    def register(function: Answer) -> int:
+        functions.append(function)
+        return len(functions) - 1
+
+    frames = wire.pack(value, register)
+    return wire.unpack(frames, lambda number: _plain(functions[number]))

@@ -1,0 +1,243 @@
+"""Two services under the same requests, in turn: which is faster, and are the answers the same?
+
+Both are started for real and stay up. A block is a handful of requests, sent by a few clients that
+each wait for their answer (a closed loop: both services are always busy, so the rate is what they
+can do). Each pair of blocks sends the same fresh requests to both, in an order that alternates
+A B, B A, …, so a disturbance of the machine meets both; the figure is the median of the pairs'
+ratios. The reference's replies say what the answers should have been, and every reply that was
+timed is judged.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from lab_utils.errors import LabError
+from lab_utils.grade.answer_app import ANSWER
+from lab_utils.grade.spec import Deployment, ServiceTask, Wrong
+from lab_utils.machine.cores import available_cores
+from lab_utils.measure.interval import Interval, interval, ratio_interval
+from lab_utils.serve.web import WebService
+
+MAX_CORES = 4
+"""Services get at most this many cores: with one worker a core, memory stays within 4 GB."""
+CLIENTS_PER_CORE = 2
+BLOCK_S = 2.0
+"""How long the slower service is kept busy in each pair, within these numbers of requests: """
+LEAST_PER_CORE, MOST_PER_CORE = 2, 12
+PAIRS = 6
+CLEAR_PAIRS = 4
+CLEAR = 1.25
+"""Four pairs are enough where each of them lies this far beyond the bar, all on the same side: a
+median on the other side would need four disturbances of a quarter each, all in one direction."""
+LONGER = 3
+"""How many times as many pairs decide where the first ones could not."""
+REQUEST_TIMEOUT_S = 60
+MAX_REPLY_BYTES = 2**20
+HTTP_OK = 200
+ANSWER_APP = "lab_utils.grade.answer_app:create_app()"
+PRELOAD = ("torch", "torchvision", "flask", "lab_utils.models.resnet")
+SYNC = {"GUNICORN_CMD_ARGS": "--worker-class sync"}
+"""gunicorn's default: a worker takes one request at a time and never one that it lets wait, so
+the requests spread evenly over the workers and a rate says what all of them can do."""
+
+
+class NotComparable(Exception):  # noqa: N818  it says what the services are
+    """The reference failed, so nothing can be said about the answer."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """ratio: the answer's requests per second over the reference's, in pairs."""
+
+    ratio: Interval
+    reference_rps: Interval
+    answer_rps: Interval
+    cores: int
+    decided: bool
+    """Whether the interval stands clear of the bar."""
+
+
+def cores_to_use() -> int:
+    """How many cores a service task is graded on."""
+    return min(available_cores(), MAX_CORES)
+
+
+def compare(
+    task: ServiceTask,
+    deployment: Deployment,
+    answer_file: Path | None,
+    seed: int,
+    pairs: int = PAIRS,
+    longer: bool = True,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Comparison:
+    """Start both services and compare them, for longer where the first pairs cannot decide.
+
+    answer_file: what `answer_app` reads, for a deployment of the answer's own predictor. Raises
+    Wrong where the answer's service does not start, does not answer, or answers otherwise than
+    the task's judge allows; NotComparable where the reference does not work.
+    """
+    cores = cores_to_use()
+    bar = task.bar(cores)
+    seeds = random.Random(seed)
+    reference_s: list[float] = []
+    answer_s: list[float] = []
+    with ExitStack() as stack:
+        progress("starting both services")
+        reference, answer = _start_both(stack, task.reference(cores), deployment, answer_file)
+        pair = _Pair(task, reference, answer, clients=CLIENTS_PER_CORE * cores)
+        count = pair.clients
+        slower_s = max(pair.run(task.draw(seeds.getrandbits(63), count), answer_first=True))
+        wanted = round(BLOCK_S / (slower_s / count))
+        count = min(max(wanted, LEAST_PER_CORE * cores), MOST_PER_CORE * cores)
+        last = pairs * (LONGER if longer else 1)
+        for i in range(last):
+            progress(f"pair {i + 1} of {pairs if i < pairs else last}, {count} requests each")
+            durations_s = pair.run(task.draw(seeds.getrandbits(63), count), bool(i % 2))
+            reference_s.append(durations_s[0])
+            answer_s.append(durations_s[1])
+            ratios = np.asarray(reference_s) / np.asarray(answer_s)
+            if i + 1 >= CLEAR_PAIRS and (min(ratios) >= CLEAR * bar or CLEAR * max(ratios) < bar):
+                break
+            if i + 1 == pairs and _decided(ratio_interval(reference_s, answer_s), bar):
+                break
+    ratio = ratio_interval(reference_s, answer_s)
+    rates = [interval(count / np.asarray(side)) for side in (reference_s, answer_s)]
+    return Comparison(ratio, rates[0], rates[1], cores, _decided(ratio, bar))
+
+
+def _decided(ratio: Interval, bar: float) -> bool:
+    return ratio.low >= bar or ratio.high < bar
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Both services, ready for the same requests."""
+
+    task: ServiceTask
+    reference: WebService
+    answer: WebService
+    clients: int
+
+    def run(self, bodies: Sequence[bytes], answer_first: bool) -> tuple[float, float]:
+        """Send the requests to both, judge all replies; gives both durations in seconds."""
+        order = [self.reference, self.answer]
+        blocks = {}
+        for service in reversed(order) if answer_first else order:
+            blocks[service] = self._block(service, bodies)
+        expected_s, expected = blocks[self.reference]
+        given_s, given = blocks[self.answer]
+        if failed := [reply.failure for reply in expected if reply.failure]:
+            raise NotComparable(f"The reference service failed: {failed[0]}")
+        if failed := [reply.failure for reply in given if reply.failure]:
+            raise Wrong(
+                f"Your service failed {len(failed)} of {len(given)} requests ({failed[0]}). "
+                "Every request needs an answer: call your function on a picture in the notebook "
+                "and mend what it says."
+            )
+        self.task.judge([r.document for r in expected], [r.document for r in given])
+        return expected_s, given_s
+
+    def _block(self, service: WebService, bodies: Sequence[bytes]) -> tuple[float, list[_Reply]]:
+        with ThreadPoolExecutor(self.clients) as clients:
+            start = time.perf_counter()
+            replies = list(
+                clients.map(lambda body: _post(service.url, self.task.path, body), bodies)
+            )
+            return time.perf_counter() - start, replies
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """A parsed reply, or why there is none."""
+
+    document: Any = None
+    failure: str = ""
+
+
+def _post(url: str, path: str, body: bytes) -> _Reply:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=REQUEST_TIMEOUT_S)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "image/jpeg"})
+        response = connection.getresponse()
+        content = response.read(MAX_REPLY_BYTES)
+        document = json.loads(content)
+        if response.status != HTTP_OK:
+            said = document.get("error") if isinstance(document, dict) else None
+            return _Reply(failure=f"status {response.status}: {said}"[:300])
+        return _Reply(document)
+    except (OSError, http.client.HTTPException) as error:
+        return _Reply(failure=f"{type(error).__name__}: {error}"[:300])
+    except (ValueError, RecursionError):
+        return _Reply(failure="a reply that is not JSON")
+    finally:
+        connection.close()
+
+
+def _start_both(
+    stack: ExitStack, reference: Deployment, answer: Deployment, answer_file: Path | None
+) -> tuple[WebService, WebService]:
+    """Both services, started at the same time and stopped with the stack."""
+    services = _service(reference, None), _service(answer, answer_file)
+    with _limited_to(cores_to_use()), ThreadPoolExecutor(2) as threads:
+        starting = [threads.submit(service.__enter__) for service in services]
+    for service, future in zip(services, starting, strict=True):
+        if future.exception() is None:
+            stack.push(service)
+    for future, failure in zip(starting, (_reference_failed, _answer_failed), strict=True):
+        error = future.exception()
+        if isinstance(error, LabError):
+            raise failure(error)
+        future.result()
+    return services
+
+
+def _reference_failed(error: LabError) -> Exception:
+    return NotComparable(f"The reference service did not start: {error}")
+
+
+def _answer_failed(error: LabError) -> Exception:
+    reason = (str(error).strip().splitlines() or [""])[-1]
+    return Wrong(
+        f"Your service did not start ({reason}). Restart the kernel, run all cells, and mend "
+        "what fails: the service runs your cells from the top."
+    )
+
+
+def _service(deployment: Deployment, answer_file: Path | None) -> WebService:
+    return WebService(
+        deployment.app or ANSWER_APP,
+        workers=deployment.workers,
+        compute_threads=deployment.compute_threads,
+        folder=answer_file.parent if answer_file else None,
+        environment=SYNC if answer_file is None else SYNC | {ANSWER: str(answer_file)},
+        preload=PRELOAD,
+    )
+
+
+@contextmanager
+def _limited_to(cores: int) -> Iterator[None]:
+    """Processes started in this block get the first `cores` cores of this process's."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,145 @@
+"""What a lab asks, and how an answer is judged: the words in which a unit's `grader.py` is written.
+
+A task knows nothing of processes, sandboxes or marks: it draws fresh inputs from a seed, drives
+the answer, and judges what came back. The engine (`engine.py`) decides where the answer runs,
+what seed it gets, and what a verdict is worth. The rules that let the engine change beneath a lab:
+
+- `draw`, `drive`, `judge`, `examine` and `bar` run in the grader's process, not the answer's;
+- the `answer` they are given may be a function in the same process (the advisory check in a
+  notebook) or a stand-in for one in another process. It takes and gives plain values only:
+  None, booleans, numbers, strings, bytes, lists, dicts, NumPy arrays, torch tensors, and
+  functions, which cross the border as stand-ins themselves;
+- clocks are read here. An answer cannot reach them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab_utils.errors import LabError
+from lab_utils.files import ROOT
+from lab_utils.measure.interval import Interval
+
+Answer = Callable[..., Any]
+Case = Mapping[str, Any]
+"""One set of inputs: the answer's arguments by name."""
+
+
+class Wrong(Exception):  # noqa: N818  it says what the answer is
+    """The answer is wrong. One message for its author: what was seen, then what to do."""
+
+
+def call(answer: Answer, case: Case) -> Any:
+    """The usual way to drive an answer: call it once with the case's inputs."""
+    return answer(**case)
+
+
+@dataclass(frozen=True)
+class FunctionTask:
+    """A function that is called with fresh inputs, each output judged before the next is sent.
+
+    function: the name the answer must define, and the name by which it is found where a cell
+    has lost its metadata. draw: seed → the cases. judge: (case, output), raises `Wrong`. drive:
+    (answer, case) → output, where calling once is not enough. limit_s: for all cases together.
+    """
+
+    name: str
+    title: str
+    points: float
+    function: str
+    draw: Callable[[int], Sequence[Case]]
+    judge: Callable[[Case, Any], None]
+    drive: Callable[[Answer, Case], Any] = call
+    limit_s: float = 60
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A service to start: which WSGI application, and with what settings.
+
+    app: "module:factory()", or None for the answer's own predictor behind the course's
+    application (`answer_app.py`). workers: processes. compute_threads: in each; None leaves the
+    libraries' default.
+    """
+
+    app: str | None
+    workers: int
+    compute_threads: int | None
+
+
+@dataclass(frozen=True)
+class ServiceTask:
+    """A service that is started for real and compared, paired and interleaved, with a reference.
+
+    function: as in `FunctionTask`. examine: (answer, cores) → what to deploy; runs before any
+    service is started and raises `Wrong` for what no measurement is needed to see. reference:
+    cores → the service it is compared with. draw: (seed, count) → request bodies, no two alike.
+    path: what they are posted to. judge: (the reference's replies, the answer's replies) to the
+    same requests, as parsed JSON; called for every block of requests that was timed. bar: cores →
+    the requests per second it must reach, as a multiple of the reference's. too_slow: what to do
+    about it, in a sentence. rehearse: (answer, seed) → speed-up, or raises `Wrong`: what a notebook
+    can try in its own process, for an answer that only lives there. limit_s: for examining.
+    """
+
+    name: str
+    title: str
+    points: float
+    function: str
+    examine: Callable[[Answer, int], Deployment]
+    reference: Callable[[int], Deployment]
+    draw: Callable[[int, int], Sequence[bytes]]
+    path: str
+    judge: Callable[[Sequence[Any], Sequence[Any]], None]
+    bar: Callable[[int], float]
+    too_slow: str
+    rehearse: Callable[[Answer, int], Interval] | None = None
+    limit_s: float = 60
+
+
+Task = FunctionTask | ServiceTask
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A unit's graded tasks, in the order of its notebook."""
+
+    unit: str
+    tasks: tuple[Task, ...] = field(default_factory=tuple)
+
+    def __getitem__(self, name: str) -> Task:
+        """The task of that name; LabError names the ones there are."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        known = ", ".join(task.name for task in self.tasks)
+        raise LabError(f"There is no task {name!r} in {self.unit}; expected one of {known}.")
+
+    @property
+    def points(self) -> float:
+        """What the whole lab is worth."""
+        return sum(task.points for task in self.tasks)
+
+
+def load_lab(unit: str | None = None) -> Lab:
+    """The lab of a unit, from `curriculum/<unit>/grader.py`; its number alone names it too.
+
+    None means the only one there is.
+
+    Raises LabError for an unknown unit, or one without a graded lab, naming those that have one.
+    """
+    graded = sorted(path.parent.name for path in (ROOT / "curriculum").glob("*/grader.py"))
+    matches = [name for name in graded if unit in (None, name, name.split("_")[0])]
+    if len(matches) != 1:
+        given = "No unit was named" if unit is None else f"There is no graded lab in unit {unit!r}"
+        raise LabError(f"{given}; expected one of {', '.join(graded)}.")
+    path = ROOT / "curriculum" / matches[0] / "grader.py"
+    specification = importlib.util.spec_from_file_location(f"grader_{matches[0]}", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    lab: Lab = module.LAB
+    return lab

@@ -1,0 +1,95 @@
+"""What grading gives: a verdict for each task, and the marks of a submission."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lab_utils.measure.interval import Interval
+
+State = Literal["passed", "failed", "inconclusive", "error"]
+MARKS: Mapping[str, str] = {"passed": "✓", "failed": "✗", "inconclusive": "?", "error": "!"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured figure and its unit ("requests/s", "×")."""
+
+    value: Interval
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One task of one submission.
+
+    state: "passed" and "failed" are about the answer; "inconclusive" says that a measurement
+    could not decide; "error" says that it could not be graded. message: for the answer's author,
+    empty only where passed. isolation: where the answer ran.
+    """
+
+    task: str
+    title: str
+    state: State
+    points: float
+    out_of: float
+    message: str
+    isolation: str
+    duration_s: float
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    @property
+    def mark(self) -> str:
+        """One character for the state."""
+        return MARKS[self.state]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in the JSON of `./lab grade`."""
+        figures = {
+            name: figure.value.as_dict() | {"unit": figure.unit}
+            for name, figure in self.figures.items()
+        }
+        return {
+            "task": self.task,
+            "title": self.title,
+            "state": self.state,
+            "points": self.points,
+            "out_of": self.out_of,
+            "message": self.message,
+            "figures": figures,
+            "isolation": self.isolation,
+            "duration_s": round(self.duration_s, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Marks:
+    """All verdicts of one submission."""
+
+    notebook: str
+    unit: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def points(self) -> float:
+        """What was earned."""
+        return sum(verdict.points for verdict in self.verdicts)
+
+    @property
+    def out_of(self) -> float:
+        """What could be earned."""
+        return sum(verdict.out_of for verdict in self.verdicts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in the JSON of `./lab grade`."""
+        return {
+            "notebook": self.notebook,
+            "unit": self.unit,
+            "points": self.points,
+            "out_of": self.out_of,
+            "tasks": [verdict.as_dict() for verdict in self.verdicts],
+        }
