@@ -6,14 +6,14 @@ import sys
 
 import typer
 
-from lab_utils.cli import build, calc, doctor, lock, release, start, test
+from lab_utils.cli import bench, build, calc, check, doctor, grade, lock, release, run, start, test
 from lab_utils.errors import LabError
 
 HELP = """Inference Lab: how a trained model is loaded, processed and served.
 
 Learners: ./lab start. Everything at once, headless: ./lab run. Proof that it all holds: ./lab test.
 """
-VERBS = (start, test, doctor, calc, release, build, lock)
+VERBS = (start, run, test, doctor, check, grade, calc, release, bench, build, lock)
 INTERRUPTED = 130
 
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
