@@ -8,6 +8,7 @@ command runs in a process group of its own, so that its workers end with it.
     python supervisor.py GRACE_S COMMAND [ARGUMENT …]
 """
 
+import ctypes
 import os
 import select
 import signal
@@ -16,12 +17,14 @@ import sys
 import time
 
 POLL_S = 0.05
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> int:
     """Run the command until it ends or the starter does; gives the exit status."""
     grace_s = float(sys.argv[1])
     starter = os.getppid()
+    adopt_orphans()
     # The starter alone decides when to stop: Ctrl-C in a terminal reaches it too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -60,11 +63,31 @@ def end(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
 
 def alive(group: int) -> bool:
     """Whether any process of the group is left."""
+    reap()
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     return True
+
+
+def adopt_orphans() -> None:
+    """Become the parent of grandchildren whose own parent ends first (Linux only).
+
+    Elsewhere process 1 takes them; where that one does not reap, as in many containers, they
+    would stay in the group as zombies and look alive.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap() -> None:
+    """Take note of every child that has ended, so that none stays a zombie."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 if __name__ == "__main__":
