@@ -61,6 +61,7 @@ class WebService:
         command = [sys.executable, "-m", "gunicorn", app]
         command += ["--bind", f"fd://{self._listener.fileno()}"]
         command += ["--workers", str(workers), "--threads", str(request_threads)]
+        command += ["--worker-connections", str(request_threads)]
         command += ["--config", "python:lab_utils.serve.gunicorn_config"]
         self._process = Process(
             "gunicorn",
