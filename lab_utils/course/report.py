@@ -192,6 +192,7 @@ def _notebook(run: NotebookRun) -> dict[str, Any]:
     failure = run.failure
     return {
         "name": run.notebook.name,
+        "path": str(run.notebook.path),
         "title": run.notebook.title,
         "kind": run.notebook.kind,
         "timing": run.notebook.timing,

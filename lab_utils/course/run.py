@@ -153,6 +153,9 @@ class _Runner:
             self._selector.register(self._server.output, selectors.EVENT_READ, self._server)
         for _ in range(self._result.workers):
             self._start_worker()
+        self._result.prepare.state = "running"
+        self._result.prepare.started_at = time.monotonic()
+        self._tell(self._result.prepare)
         while not self._stopped.is_set() and self._unfinished():
             self._advance()
             for key, _ in self._selector.select(TICK_S):
@@ -175,7 +178,7 @@ class _Runner:
                 result.notes.append(
                     f"Kernels are not forked, so this takes longer: {self._server.reason}."
                 )
-        if result.prepare.state == "waiting":
+        if result.prepare.step == "libraries":
             self._start_preparing()
         if result.prepare.state == "running":
             self._finish_preparing()
@@ -184,12 +187,13 @@ class _Runner:
 
     def _start_preparing(self) -> None:
         prepare = self._result.prepare
-        if not any(needs_weights(run.notebook) for run in self._result.notebooks):
-            prepare.state, prepare.duration_s, prepare.message = "passed", 0.0, "none needed"
-        else:
-            prepare.state, prepare.started_at = "running", time.monotonic()
+        prepare.step = "weights"
+        if any(needs_weights(run.notebook) for run in self._result.notebooks):
             threads = self._result.threads["alone"]
             self._prepare = PrepareProcess(self._fork_address, self._work / "prepare.log", threads)
+        else:
+            prepare.state, prepare.duration_s = "passed", prepare.elapsed_s()
+            prepare.message = "no weights needed"
         self._tell(prepare)
 
     def _finish_preparing(self) -> None:

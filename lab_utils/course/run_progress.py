@@ -22,7 +22,6 @@ STYLES = {
     "failed": "bold red",
     "interrupted": "yellow",
 }
-PREPARE = "prepare: weights"
 ROWS_AROUND_TABLE = 6
 SHORT_LEFT_S = 1.0
 
@@ -62,14 +61,16 @@ class Lines(Quiet):
     """One line when a step starts and one when it ends, for logs."""
 
     def __init__(self) -> None:
-        self._said: dict[int, str] = {}
+        self._said: dict[int, tuple[str, str]] = {}
 
     def changed(self, result: RunResult, step: NotebookRun | Preparation | None) -> None:
         """Print where the step's state is a new one."""
-        if step is None or self._said.get(id(step)) == step.state:
+        if step is None:
             return
-        self._said[id(step)] = step.state
-        name = PREPARE if isinstance(step, Preparation) else step.notebook.name
+        name = f"prepare: {step.step}" if isinstance(step, Preparation) else step.notebook.name
+        if self._said.get(id(step)) == (name, step.state):
+            return
+        self._said[id(step)] = (name, step.state)
         detail = ""
         if step.state in ("passed", "failed"):
             detail = f" in {seconds(step.duration_s)}"
@@ -109,7 +110,8 @@ class LiveTable:
         table.add_column("cell", justify="right")
         table.add_column("time", justify="right")
         prepare = result.prepare
-        table.add_row(PREPARE, _state(prepare.state), "", seconds(prepare.elapsed_s()))
+        name = f"prepare: {prepare.step}"
+        table.add_row(name, _state(prepare.state), "", seconds(prepare.elapsed_s()))
         shown = self._fitting(result.notebooks)
         for run in shown:
             cell = f"{run.cell} of {run.cells}" if run.cells else ""

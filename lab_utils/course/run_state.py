@@ -65,9 +65,10 @@ class NotebookRun:
 
 @dataclass
 class Preparation:
-    """The step before the first notebook: weights into the cache."""
+    """The steps before the first notebook: what kernels are forked from, weights into the cache."""
 
     state: State = "waiting"
+    step: Literal["libraries", "weights"] = "libraries"
     started_at: float = 0.0
     duration_s: float | None = None
     message: str = ""
