@@ -1,0 +1,41 @@
+"""`./lab bench`."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="Which one; an unknown name lists them.")],
+    scale: Annotated[str, typer.Option(help="ci, laptop or gpu.")] = "ci",
+    repeats: Annotated[int, typer.Option(help="How often each way is timed.")] = 3,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON document.")] = False,
+) -> None:
+    """Measure this project itself: its figures, with intervals, on this machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lab_utils.bench._document import document, find
+    from lab_utils.errors import LabError
+    from lab_utils.measure.interval import Interval
+    from lab_utils.scale import at
+
+    at(scale, ci=0, laptop=0)
+    if repeats < 1:
+        raise LabError(f"The number of repeats is {repeats}; expected at least 1.")
+    figures = find(name)(scale, repeats)
+    table = Table(title=f"./lab bench {name}", title_justify="left")
+    for column in ("figure", "median", "95 % interval", "samples"):
+        table.add_column(column)
+    for key, figure in figures.items():
+        if isinstance(figure, Interval):
+            spread = f"{figure.low:.3g} to {figure.high:.3g}"
+            table.add_row(key, f"{figure.median:.3g}", spread, str(figure.n))
+        else:
+            table.add_row(key, f"{figure:.3g}", "", "")
+    Console().print(table)
+    if json:
+        print(jsonlib.dumps(document(name, scale, figures)))
