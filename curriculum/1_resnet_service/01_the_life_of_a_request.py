@@ -2,6 +2,7 @@
 # jupyter:
 #   inference_lab:
 #     timing: alone
+#     uses: [gunicorn, wrk, ab, k6]
 # ---
 
 # %% [markdown]
@@ -33,7 +34,7 @@ from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.compare import compare, difference, interleaved
 from lab_utils.measure.interval import interval
-from lab_utils.measure.percentile import percentile, samples_needed
+from lab_utils.measure.percentile import percentile
 from lab_utils.measure.stages import Timeline
 from lab_utils.models import pictures
 from lab_utils.scale import at
@@ -501,6 +502,8 @@ except LabError as refusal:
     print(refusal)
 
 # %% tags=["deterministic"]
+from lab_utils.measure.percentile import samples_needed
+
 {f"p{q:g}": samples_needed(q) for q in (50, 90, 95, 99, 99.9)}
 
 # %% [markdown]

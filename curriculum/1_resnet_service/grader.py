@@ -24,6 +24,8 @@ from lab_utils.serve.resnet_request import ResNetRequest
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 JOB_APP = "lab_utils.serve.resnet_app:create_app()"
 TOP = 5
+Labels = list[tuple[str, float]]
+"""An answer: labels and their probabilities, the best first."""
 
 # ---------------------------------------------------------------------------------- preprocess
 
@@ -210,7 +212,7 @@ def _unless_all(logits: Tensor, best: Tensor) -> Tensor:
     return torch.softmax(logits[best], dim=0)
 
 
-def _pairs(output: Any, k: int, function: str) -> list[tuple[str, float]]:
+def _pairs(output: Any, k: int, function: str) -> Labels:
     """The answer's labels and probabilities, or Wrong where its form is another."""
     form = f'a list of {k} dicts like {{"label": "cat", "probability": 0.9}}, the best first'
     if not isinstance(output, list) or len(output) != k:
@@ -382,7 +384,7 @@ def tuned_service(cores: int) -> Deployment:
     return Deployment(JOB_APP, workers=cores, compute_threads=1)
 
 
-def examine_settings(answer: Answer, cores: int) -> Deployment:
+def examine_settings(answer: Answer, cores: int, seed: int) -> Deployment:
     settings = answer(cores=cores)
     form = 'a dict like {"workers": 3, "compute_threads": 2}'
     if not isinstance(settings, Mapping) or {*settings} != {"workers", "compute_threads"}:
@@ -412,11 +414,11 @@ def settings_bar(cores: int) -> float:
     return SETTINGS_BAR if cores > 1 else 0.9
 
 
-def examine_predictor(answer: Answer, cores: int) -> Deployment:
-    """Six answers before anything is started; the timed ones are judged all the same."""
+def examine_predictor(answer: Answer, cores: int, seed: int) -> Deployment:
+    """A few answers before anything is started; the timed ones are judged all the same."""
     predict = answer(compute_threads=1)
     _callable(predict)
-    jpegs = draw_pictures(random.randrange(2**63), 6)
+    jpegs = draw_pictures(seed, 4)
     given = [{"top5": predict(jpeg)} for jpeg in jpegs]
     judge_replies([{"top5": job_predict(jpeg)} for jpeg in jpegs], given)
     return Deployment(None, workers=cores, compute_threads=1)
@@ -462,20 +464,29 @@ def judge_replies(expected: Sequence[Any], given: Sequence[Any]) -> None:
                 f"The answer to one picture was the answer to another one ({answer[0][0]} instead "
                 f"of {right[0][0]}): a stored answer is fast, and wrong. Compute every picture."
             )
-        if answer[0][0] == right[0][0]:
-            raise Wrong(
-                f"The label is right ({right[0][0]}) but its probability is {answer[0][1]:.4f} "
-                f"instead of {right[0][1]:.4f}; {ANSWER_TOLERANCE} is allowed. Keep 32-bit "
-                "floats, and the preprocessing and softmax of tasks 1 and 2."
-            )
-        raise Wrong(
-            f"A picture of {right[0][0]} was answered with {answer[0][0]}. The answers must stay "
-            "the same: check preprocess and postprocess first, then compare your network's logits "
-            "with the original's."
+        raise Wrong(_otherwise(wanted, answers))
+
+
+def _otherwise(wanted: Sequence[Labels], answers: Sequence[Labels]) -> str:
+    """How computed answers differ: a little in every figure, or in what they say."""
+    pairs = list(zip(wanted, answers, strict=True))
+    others = [(right, answer) for right, answer in pairs if right[0][0] != answer[0][0]]
+    if len(others) > len(pairs) / 2:
+        right, answer = others[0]
+        return (
+            f"{len(others)} of {len(pairs)} pictures got another label ({answer[0][0]} instead of "
+            f"{right[0][0]}). Check preprocess and postprocess first, then compare your network's "
+            "logits with the original's."
         )
+    largest = max(abs(right[0][1] - answer[0][1]) for right, answer in pairs)
+    return (
+        f"The answers are like the original's but not the same: the best label's probability "
+        f"differs by up to {largest:.4f}; {ANSWER_TOLERANCE} is allowed. Keep 32-bit floats, the "
+        "whole picture, and the preprocessing and softmax of tasks 1 and 2."
+    )
 
 
-def _same(right: list[tuple[str, float]], answer: list[tuple[str, float]]) -> bool:
+def _same(right: Labels, answer: Labels) -> bool:
     wanted = dict(right)
     if len({label for label, _ in answer}) < len(answer):
         return False
@@ -576,6 +587,7 @@ LAB = Lab(
             draw=draw_pictures,
             path="/predict",
             judge=judge_replies,
+            limit_s=180,
             bar=lambda cores: PREDICTOR_BAR,
             rehearse=rehearse_predictor,
             too_slow="Run the network in an engine that merges its layers (ONNX Runtime, "

@@ -10,8 +10,14 @@ from pathlib import Path, PurePosixPath
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT, write_bytes
 
-WITHHELD = ("solutions/*", "curriculum/*/lab.py", "curriculum/*/wrong/*", "tests/*", ".ci/*")
-WITHHELD += (".github/*",)
+WITHHELD = (
+    "solutions/*",
+    "curriculum/*/lab.py",
+    "curriculum/*/wrong/*",
+    "tests/*",
+    ".ci/*",
+    ".github/*",
+)
 FOLDER = "inference-lab"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date in every entry, so that the same files give the same archive."""

@@ -44,7 +44,6 @@ IMPORTS = (
     "torchvision",
     "torch._dynamo",
     "torch.profiler",
-    "pandas",
     "matplotlib.pyplot",
     "matplotlib.backends.backend_agg",
     "scipy.stats",
@@ -247,16 +246,16 @@ def import_all() -> None:
             importlib.import_module(name)
         except ImportError as error:
             print(f"{name} was not imported: {error}", file=sys.stderr)
-    import torch
-    from matplotlib.backends.registry import backend_registry
-
-    # It reads every installed package's entry points, once.
-    backend_registry.list_all()  # type: ignore[no-untyped-call]
     threads = len(os.listdir("/proc/self/task"))
     if threads > 1:
         raise RuntimeError(f"importing started {threads - 1} threads, which a fork would lose")
+    import torch
+    from matplotlib.backends.registry import backend_registry
+
     if torch.cuda.is_initialized():
         raise RuntimeError("importing opened the GPU, which a fork may not")
+    # It reads every installed package's entry points, once.
+    backend_registry.list_all()  # type: ignore[no-untyped-call]
     gc.collect()
     gc.freeze()  # children's collections leave these pages shared
 

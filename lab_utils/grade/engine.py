@@ -176,7 +176,7 @@ def _grade_service(
     progress: Progress,
 ) -> tuple[State, str, Mapping[str, Figure]]:
     with workers.answer(cells, task.function, task.limit_s) as answer:
-        deployment = task.examine(answer, services.cores_to_use())
+        deployment = task.examine(answer, services.cores_to_use(), seed)
     with tempfile.TemporaryDirectory(prefix="answer-") as folder:
         path = Path(folder) / "answer.json"
         arguments = {"compute_threads": deployment.compute_threads}

@@ -25,7 +25,13 @@ import psutil
 from lab_utils.grade.answer import load
 from lab_utils.grade.session import Session
 
-PRELOAD = ("torch", "torchvision", "numpy", "PIL.Image", "lab_utils.models.resnet")
+PRELOAD = (
+    "torch",
+    "torchvision",
+    "PIL.Image",
+    "lab_utils.models.resnet",
+    "lab_utils.grade.notebook",
+)
 READY = "workers ready"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 

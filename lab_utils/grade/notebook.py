@@ -89,7 +89,7 @@ def _rehearsed(
 def _compared(task: ServiceTask, answer: Answer, seed: int) -> tuple[State, str, dict[str, Figure]]:
     from lab_utils.show.progress import waiting
 
-    deployment = task.examine(answer, services.cores_to_use())
+    deployment = task.examine(answer, services.cores_to_use(), seed)
     with waiting("Starting both services and comparing them", about_s=45):
         found = services.compare(task, deployment, None, seed, pairs=PAIRS, longer=False)
     figures = {f"{task.function}, served": Figure(found.ratio, "×")}

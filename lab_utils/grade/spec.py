@@ -74,7 +74,7 @@ class Deployment:
 class ServiceTask:
     """A service that is started for real and compared, paired and interleaved, with a reference.
 
-    function: as in `FunctionTask`. examine: (answer, cores) → what to deploy; runs before any
+    function: as in `FunctionTask`. examine: (answer, cores, seed) → what to deploy; runs before any
     service is started and raises `Wrong` for what no measurement is needed to see. reference:
     cores → the service it is compared with. draw: (seed, count) → request bodies, no two alike.
     path: what they are posted to. judge: (the reference's replies, the answer's replies) to the
@@ -88,7 +88,7 @@ class ServiceTask:
     title: str
     points: float
     function: str
-    examine: Callable[[Answer, int], Deployment]
+    examine: Callable[[Answer, int, int], Deployment]
     reference: Callable[[int], Deployment]
     draw: Callable[[int, int], Sequence[bytes]]
     path: str

@@ -1,9 +1,12 @@
 """gunicorn's settings that `WebService` does not pass as options.
 
-A worker takes a connection only when it has a thread free for it, and closes it after the answer
-(`WebService` passes as many connections as threads). With connections kept open, all clients may
-end up at one worker while the others idle: four wrk connections on two workers were then served
-at the full rate in some runs and at half of it in others.
+A worker takes a connection only when it is free, and closes it after the answer. With connections
+kept open, all clients may end up at one worker while the others idle: four wrk connections on two
+workers were then served at the full rate in some runs and at half of it in others.
+
+With one request at a time a worker is of gunicorn's default class, `sync`, which computes in the
+process's first thread. (In any other thread libgomp counts the first one's helpers, too, takes the
+cores for overbooked and sleeps where it would spin; two compute threads then often share a core.)
 """
 
 import importlib
@@ -12,7 +15,6 @@ import sys
 
 READY = "worker ready"
 PRELOAD = "INFERENCE_LAB_PRELOAD"
-worker_class = "gthread"
 timeout = 300
 keepalive = 0
 graceful_timeout = 2

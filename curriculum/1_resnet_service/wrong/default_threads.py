@@ -1,0 +1,8 @@
+"""One worker a core and the default threads in each: the deployed service once more."""
+
+TASK = "service_settings"
+MESSAGE = "Count the threads that compute at the same time"
+
+
+def service_settings(cores: int) -> dict:
+    return {"workers": cores, "compute_threads": None}

@@ -1,0 +1,8 @@
+"""One worker with a share of a thread: no fight over the cores, and no use of them either."""
+
+TASK = "service_settings"
+MESSAGE = "cores busy"
+
+
+def service_settings(cores: int) -> dict:
+    return {"workers": max(1, cores // 2), "compute_threads": 1}
