@@ -44,7 +44,7 @@ class Comparison:
         return self.speed_ratio.n
 
     def __str__(self) -> str:
-        return f"{self.verdict}: {self.speed_ratio:.2f} times as fast ({self.reason})"
+        return f"{self.verdict}, {self.speed_ratio:.2f} times as fast: {self.reason}"
 
 
 def interleaved(
@@ -77,10 +77,10 @@ def compare(
             ratio, "undecided", f"{ratio.n} pairs, {missing} fewer than a verdict needs"
         )
     if ratio.low > 1:
-        return Comparison(ratio, "faster", f"the interval of {ratio.n} pairs lies above 1")
+        return Comparison(ratio, "faster", f"{ratio.n} pairs, interval above 1")
     if ratio.high < 1:
-        return Comparison(ratio, "slower", f"the interval of {ratio.n} pairs lies below 1")
-    return Comparison(ratio, "undecided", f"the interval of {ratio.n} pairs holds 1")
+        return Comparison(ratio, "slower", f"{ratio.n} pairs, interval below 1")
+    return Comparison(ratio, "undecided", f"{ratio.n} pairs, 1 lies in the interval")
 
 
 def difference(first: Sequence[float], second: Sequence[float]) -> Interval:

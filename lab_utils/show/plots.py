@@ -73,7 +73,7 @@ def pictures(jpegs: Sequence[bytes], captions: Sequence[str], title: str) -> Non
     """A row of JPEG pictures with their captions."""
     from PIL import Image
 
-    with figure(1.9, title, columns=len(jpegs)) as axes:
+    with figure(1.55, title, columns=len(jpegs)) as axes:
         for axis, jpeg, caption in zip(np.atleast_1d(axes), jpegs, captions, strict=True):
             axis.imshow(Image.open(io.BytesIO(jpeg)))
             axis.set_xlabel(caption, fontsize=9.5)
@@ -86,40 +86,40 @@ def waterfall(
     stages: Mapping[str, Interval | float],
     title: str,
     *,
-    unit: str = "ms",
-    factor: float = 1e3,
     highlight: str | None = None,
     since: str = "the start of the request",
 ) -> None:
     """One bar a stage, each beginning where the last one ended, with its interval and share.
 
-    stages: durations in seconds; factor: from seconds to `unit`.
+    stages: durations in seconds. The axis is in seconds from one second on, else in milliseconds.
     """
-    items = [(name, _interval(value).scaled(factor)) for name, value in stages.items()]
-    total = sum(value.median for _, value in items)
+    items = [(name, _interval(value)) for name, value in stages.items()]
+    total_s = sum(value.median for _, value in items)
+    unit, factor = ("s", 1.0) if total_s >= 1 else ("ms", 1e3)
     with figure(BASE_IN + ROW_IN * (len(items) + 1), title) as axes:
-        start = 0.0
-        for row, (name, value) in enumerate(items):
+        start, widest = 0.0, factor * total_s
+        for row, (name, duration_s) in enumerate(items):
+            value = duration_s.scaled(factor)
             colour = ORANGE if name == highlight else BLUE
             axes.barh(row, value.median, left=start, color=colour, height=0.62)
             low, high = start + value.low, start + value.high
             end = start + value.median
             if value.high > value.low:
                 axes.errorbar(end, row, xerr=_whisker(end, low, high), **WHISKER)
-            _label(axes, max(end, high), row, _with_share(value, unit, value.median / total), total)
-            start = end
-        axes.barh(len(items), total, color="#bbbbbb", height=0.62)
-        _label(axes, total, len(items), f"{number(total)} {unit}", total)
-        _rows(axes, [name for name, _ in items] + ["all together"])
-        axes.set_xlim(0, 1.34 * total)
+            text = f"{duration(duration_s.median)}   {_percent(duration_s.median / total_s)}"
+            _label(axes, max(end, high), row, text, factor * total_s)
+            start, widest = end, max(widest, high)
+        axes.barh(len(items), factor * total_s, color="#bbbbbb", height=0.62)
+        _label(axes, factor * total_s, len(items), duration(total_s), factor * total_s)
+        _rows(axes, [*(name for name, _ in items), "all together"])
+        axes.set_xlim(0, widest + 0.34 * factor * total_s)
         axes.set_xlabel(f"time since {since} ({unit})")
 
 
 def cold_and_warm(groups: Mapping[str, ArrayLike], title: str, warm: Interval) -> None:
     """Durations (ms) of successive requests, in groups; the first of each group stands out.
 
-    `warm` is drawn as the level to compare with. The axis is logarithmic where the slowest takes
-    more than eight times the warm one.
+    `warm` is drawn as the level to compare with.
     """
     with figure(3.4, title) as axes:
         place = 0
@@ -149,9 +149,6 @@ def cold_and_warm(groups: Mapping[str, ArrayLike], title: str, warm: Interval) -
         axes.set_xlim(-0.8, place + 1.6)
         axes.tick_params(axis="x", length=0)
         axes.set_ylabel("compute (ms)")
-        slowest = max(float(np.max(np.asarray(v))) for v in groups.values())
-        if slowest > 8 * warm.median:
-            axes.set_yscale("log")
         axes.margins(y=0.15)
 
 
@@ -217,9 +214,19 @@ def _whisker(middle: float, low: float, high: float) -> list[list[float]]:
     return [[max(middle - low, 0.0)], [max(high - middle, 0.0)]]
 
 
-def _with_share(value: Interval, unit: str, share: float) -> str:
-    percent = "< 0.1%" if share < 0.001 else f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
-    return f"{number(value.median)} {unit}   {percent.replace('%', ' %')}"
+def duration(seconds: float) -> str:
+    """A duration in the unit that suits it.
+
+    >>> duration(6.67), duration(0.0091), duration(0.00028)
+    ('6.67 s', '9.1 ms', '0.28 ms')
+    """
+    return f"{number(seconds)} s" if seconds >= 1 else f"{number(1e3 * seconds)} ms"
+
+
+def _percent(share: float) -> str:
+    if share < 0.001:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def _label(axes: Axes, x: float, y: float, text: str, scale: float) -> None:
