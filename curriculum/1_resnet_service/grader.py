@@ -364,23 +364,22 @@ ANSWER_TOLERANCE = 1e-3
 """The largest difference from the job's service in any probability. Another order of the same
 fp32 additions gives about 1e-6, bfloat16 2e-3 and more."""
 
-SETTINGS_BAR = 1.3
-"""Measured on 2 cores: 2.4 to 4. One core has nothing to oversubscribe: `settings_bar`."""
+SETTINGS_BAR = 0.75
+"""Of the rate that one worker a core with one thread each reaches. Measured on 2 cores: the right
+settings 0.95 to 1.05, one worker with one thread 0.5, the deployed settings 0.1 to 0.45. Compared
+with the deployed service instead, which the machine's other work slows down by any factor, the
+deployed settings themselves came out between 0.7 and 1.5 times as fast."""
 
 PREDICTOR_BAR = 1.2
+"""Measured on 2 cores: ONNX Runtime 2.1 to 2.3, TorchScript 1.3, eager again 0.95 to 1.05."""
 
 
 def draw_pictures(seed: int, count: int) -> list[bytes]:
     return [picture.jpeg for picture in pictures.draw(count, seed)]
 
 
-def job_service(cores: int) -> Deployment:
-    """As deployed: one worker a core, nobody thought of threads."""
-    return Deployment(JOB_APP, workers=cores, compute_threads=None)
-
-
 def tuned_service(cores: int) -> Deployment:
-    """The same program with one compute thread a worker."""
+    """The job's program with one worker a core and one compute thread each."""
     return Deployment(JOB_APP, workers=cores, compute_threads=1)
 
 
@@ -400,18 +399,7 @@ def examine_settings(answer: Answer, cores: int, seed: int) -> Deployment:
             f"{workers} workers on {cores} cores: each holds its own copy of the network. Use at "
             "most four a core."
         )
-    if threads is not None and workers * threads < cores:
-        raise Wrong(
-            f"{workers} workers × {threads} compute threads keep at most {workers * threads} of "
-            f"{cores} cores busy. Use the cores that are there: workers × compute_threads should "
-            "not be less than cores."
-        )
     return Deployment(JOB_APP, workers, threads)
-
-
-def settings_bar(cores: int) -> float:
-    """1.3 where workers can fight over cores; on one core only: no slower, within noise."""
-    return SETTINGS_BAR if cores > 1 else 0.9
 
 
 def examine_predictor(answer: Answer, cores: int, seed: int) -> Deployment:
@@ -569,13 +557,13 @@ LAB = Lab(
             points=2,
             function="service_settings",
             examine=examine_settings,
-            reference=job_service,
+            reference=tuned_service,
             draw=draw_pictures,
             path="/predict",
             judge=judge_replies,
-            bar=settings_bar,
-            too_slow="Count the threads that compute at the same time, all workers together, and "
-            "give them no more cores than there are.",
+            bar=lambda cores: SETTINGS_BAR,
+            too_slow="Count the threads that compute at the same time, all workers together: "
+            "give them as many cores as there are, no more and no fewer.",
         ),
         ServiceTask(
             name="build_predictor",

@@ -112,7 +112,7 @@ def verdict_on(task: ServiceTask, found: services.Comparison) -> tuple[State, st
     across = "" if found.decided else ", and the median of a longer run decides"
     return "failed", (
         f"Your service answered {found.ratio:.2f} times as many requests a second as the "
-        f"reference; it takes {bar:g}{across}. {task.too_slow}"
+        f"reference; {bar:g} is asked{across}. {task.too_slow}"
     )
 
 

@@ -50,9 +50,6 @@ MAX_REPLY_BYTES = 2**20
 HTTP_OK = 200
 ANSWER_APP = "lab_utils.grade.answer_app:create_app()"
 PRELOAD = ("torch", "torchvision", "flask", "lab_utils.models.resnet")
-SYNC = {"GUNICORN_CMD_ARGS": "--worker-class sync"}
-"""gunicorn's default: a worker takes one request at a time and never one that it lets wait, so
-the requests spread evenly over the workers and a rate says what all of them can do."""
 
 
 class NotComparable(Exception):  # noqa: N818  it says what the services are
@@ -224,7 +221,7 @@ def _service(deployment: Deployment, answer_file: Path | None) -> WebService:
         workers=deployment.workers,
         compute_threads=deployment.compute_threads,
         folder=answer_file.parent if answer_file else None,
-        environment=SYNC if answer_file is None else SYNC | {ANSWER: str(answer_file)},
+        environment=None if answer_file is None else {ANSWER: str(answer_file)},
         preload=PRELOAD,
     )
 

@@ -1,7 +1,7 @@
 """One worker a core and the default threads in each: the deployed service once more."""
 
 TASK = "service_settings"
-MESSAGE = "Count the threads that compute at the same time"
+MESSAGE = "no more and no fewer"
 
 
 def service_settings(cores: int) -> dict:

@@ -1,7 +1,7 @@
-"""One worker with a share of a thread: no fight over the cores, and no use of them either."""
+"""Half as many workers as cores: no fight over the cores, and no use of them either."""
 
 TASK = "service_settings"
-MESSAGE = "cores busy"
+MESSAGE = "no more and no fewer"
 
 
 def service_settings(cores: int) -> dict:
