@@ -93,13 +93,13 @@ class LabClient(PapermillNotebookClient):  # type: ignore[misc]
             }
         return manager
 
-    async def async_start_new_kernel_client(self) -> Any:
+    def start_new_kernel_client(self) -> Any:
         """The client, reading its channels in slices.
 
         nbclient waits on a channel for as long as a cell takes, and now and then misses the
         wake-up when many messages come while the machine is busy; the next look finds them.
         """
-        client = await super().async_start_new_kernel_client()
+        client = super().start_new_kernel_client()
         for channel in (client.shell_channel, client.iopub_channel):
             channel.get_msg = in_slices(channel.get_msg)
         return client
