@@ -39,10 +39,9 @@ BLOCK_S = 2.0
 """How long the slower service is kept busy in each pair, within these numbers of requests: """
 LEAST_PER_CORE, MOST_PER_CORE = 2, 12
 PAIRS = 6
-CLEAR_PAIRS = 4
-CLEAR = 1.25
-"""Four pairs are enough where each of them lies this far beyond the bar, all on the same side: a
-median on the other side would need four disturbances of a quarter each, all in one direction."""
+CLEAR = {2: 3.0, 4: 1.25}
+"""So many pairs are enough where every one of them lies so many times beyond the bar, on the same
+side: a ratio on the other side would need as many disturbances of that size in one direction."""
 LONGER = 3
 """How many times as many pairs decide where the first ones could not."""
 REQUEST_TIMEOUT_S = 60
@@ -108,7 +107,8 @@ def compare(
             reference_s.append(durations_s[0])
             answer_s.append(durations_s[1])
             ratios = np.asarray(reference_s) / np.asarray(answer_s)
-            if i + 1 >= CLEAR_PAIRS and (min(ratios) >= CLEAR * bar or CLEAR * max(ratios) < bar):
+            clear = CLEAR.get(i + 1)
+            if clear and (min(ratios) >= clear * bar or clear * max(ratios) < bar):
                 break
             if i + 1 == pairs and _decided(ratio_interval(reference_s, answer_s), bar):
                 break

@@ -1,7 +1,7 @@
 """Half as many workers as cores: no fight over the cores, and no use of them either."""
 
 TASK = "service_settings"
-MESSAGE = "no more and no fewer"
+MESSAGE = "would never compute"
 
 
 def service_settings(cores: int) -> dict:
