@@ -173,8 +173,9 @@ def _read_ab(text: str, rows: Sequence[str], tool: str, connections: int) -> Loa
         return float(found.group(1)) if found else 0.0
 
     status = int(number("Non-2xx responses"))
-    # ab counts a broken connection under several headings; this one counts requests.
-    broken = int(number("Failed requests"))
+    # A broken connection stands under two headings, of which these count it once.
+    headings = re.search(r"\(Connect: (\d+), Receive: (\d+),", text)
+    broken = sum(int(count) for count in headings.groups()) if headings else 0
     failures = {"status other than 2xx": status, "connection broken": broken}
     answered = int(number("Complete requests")) - status - broken
     mixed = status or broken
