@@ -1,0 +1,63 @@
+"""`./lab grade` and `./lab check` as a person and a script meet them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab_utils.files import ROOT
+
+LAB = ROOT / "labs" / "1_resnet_service" / "lab.ipynb"
+SOLUTION = ROOT / "solutions" / "1_resnet_service" / "lab.ipynb"
+
+
+def lab(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lab_utils.cli.app", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_grade_gives_marks_as_json_and_goes_on_after_a_bad_notebook(tmp_path: Path) -> None:
+    bad = tmp_path / "cut.ipynb"
+    bad.write_text(SOLUTION.read_text()[:3000])
+    chosen = ["--task", "postprocess", "--task", "measure_latency"]
+    done = lab("grade", bad, LAB, SOLUTION, "--json", *chosen)
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert [(s["points"], s["out_of"]) for s in document["submissions"]] == [(0, 4), (4, 4)]
+    assert list(document["unread"]) == [str(bad)]
+    assert done.returncode == 1  # one of three could not be read
+    assert done.stderr.count("Error: ") == 1
+    assert {"machine", "versions"} <= set(document)
+    for task in document["submissions"][1]["tasks"]:
+        assert (task["state"], task["isolation"]) == ("passed", "not isolated")
+
+
+def test_check_marks_the_learners_own_lab() -> None:
+    done = lab("check", "1", "--task", "postprocess")
+    assert done.returncode == 0, done.stderr
+    assert "of 2 points; answers ran not isolated." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["grade", "nowhere.ipynb"], "could not be read"),
+        (["grade", "README.md"], "is not a notebook"),
+        (["grade", "notebooks/welcome.ipynb"], "add --unit NAME"),
+        (["grade", "notebooks/welcome.ipynb", "--unit", "1"], "holds no answer to any task"),
+        (["grade", str(SOLUTION), "--task", "nothing"], "There is no task 'nothing'"),
+        (["grade", str(SOLUTION), "--unit", "9_nothing"], "no graded lab in unit '9_nothing'"),
+        (["check", "7"], "no graded lab in unit '7'; expected one of 1_resnet_service"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], said: str) -> None:
+    done = lab(*arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_help_says_what_is_not_done_yet() -> None:
+    assert "Not done yet: isolation" in " ".join(lab("grade", "--help").stdout.split())

@@ -1,0 +1,144 @@
+"""An answer in a worker of its own: what reaches the grader, and what a failure says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lab_utils.grade.engine import task_seed, verdict_on
+from lab_utils.grade.services import Comparison
+from lab_utils.grade.spec import FunctionTask, Wrong, load_lab
+from lab_utils.grade.verdict import Verdict
+from lab_utils.measure.interval import Interval
+from tests.grade.conftest import DOUBLE
+
+GradeSource = Callable[..., Verdict]
+RIGHT = "def double(x):\n    return 2 * x"
+
+
+def test_a_right_answer_earns_its_points(grade_source: GradeSource) -> None:
+    verdict = grade_source(RIGHT)
+    assert (verdict.state, verdict.points, verdict.message) == ("passed", 3, "")
+    assert verdict.isolation == "not isolated"
+
+
+def test_helpers_and_magics_before_the_answer_are_run(grade_source: GradeSource) -> None:
+    helpers = ["%matplotlib inline\nTWO = 2", "%%bash\nrm nothing", "!ls\nimport math"]
+    assert grade_source(*helpers, "def double(x):\n    return TWO * math.floor(x)").points == 3
+
+
+def test_warnings_and_prints_cost_nothing(grade_source: GradeSource) -> None:
+    noisy = "import sys, warnings\nwarnings.warn('old')\nprint('x', file=sys.stderr)\n"
+    assert grade_source(noisy + RIGHT).points == 3
+
+
+def test_a_broken_helper_fails_only_what_needs_it(grade_source: GradeSource) -> None:
+    assert grade_source("1 / 0", RIGHT).points == 3
+    needs_it = grade_source(
+        "import nowhere_at_all", "def double(x):\n    return nowhere_at_all.f(x)"
+    )
+    assert needs_it.state == "failed"
+    assert "cell 2, line 2" in needs_it.message
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def double(x):\n    raise NotImplementedError('double')", "Not done yet"),
+        ("def double(x):\n    return 3 * x", "Return twice x."),
+        (
+            "def double(x):\n    y = x\n    return y / 0",
+            "ZeroDivisionError: division by zero in cell",
+        ),
+        ("def double(x):\n    return undefined", "NameError"),
+        ("def double(x:\n    return 2 * x", "SyntaxError"),
+        ("def twice(x):\n    return 2 * x", "no function double is defined"),
+        ("double = 2", "no function double is defined"),
+        ("def double(x):\n    return {2 * x}", "gave a set, which is not a plain value"),
+        ("def double(x):\n    return double", "got <function"),
+    ],
+)
+def test_a_wrong_answer_gets_a_sentence(grade_source: GradeSource, source: str, said: str) -> None:
+    verdict = grade_source(source)
+    assert (verdict.state, verdict.points) == ("failed", 0)
+    assert said in verdict.message
+
+
+def test_the_line_of_an_exception_is_named(grade_source: GradeSource) -> None:
+    verdict = grade_source("import math", "def double(x):\n    y = x\n    return y / 0")
+    assert "in cell 2, line 3" in verdict.message
+
+
+def test_values_of_every_kind_cross(grade_source: GradeSource) -> None:
+    def judge(case: Any, output: Any) -> None:
+        assert torch.equal(output["tensor"], 2 * case["tensor"])
+        assert np.array_equal(output["array"], case["array"] + 1)
+        assert output["bytes"] == case["bytes"] + b"!"
+        assert np.isnan(output["nan"])
+        assert output["called"] == "parent heard 5"
+
+    source = (
+        "def both(tensor, array, bytes, hear):\n"
+        "    return {'tensor': 2 * tensor, 'array': array + 1, 'bytes': bytes + b'!',\n"
+        "            'nan': float('nan'), 'called': hear(5)}"
+    )
+    task = FunctionTask(
+        name="both",
+        title="",
+        points=1,
+        function="both",
+        draw=lambda seed: [
+            {
+                "tensor": torch.ones(2, 3),
+                "array": np.arange(4, dtype=np.int16),
+                "bytes": b"\x00\xff",
+                "hear": lambda x: f"parent heard {x}",
+            }
+        ],
+        judge=judge,
+    )
+    verdict = grade_source(source, task=task)
+    assert verdict.state == "passed", verdict.message
+
+
+def test_an_answer_may_be_a_function_that_is_called_later(grade_source: GradeSource) -> None:
+    def judge(case: Any, output: Any) -> None:
+        if output(x=case["x"]) != 2 * case["x"]:
+            raise Wrong("no")
+
+    task = replace(DOUBLE, judge=judge, drive=lambda answer, case: answer())
+    assert grade_source("def double():\n    return lambda x: 2 * x", task=task).points == 3
+
+
+def test_a_slow_answer_is_ended_at_its_limit(grade_source: GradeSource) -> None:
+    task = replace(DOUBLE, limit_s=1.5)
+    verdict = grade_source("def double(x):\n    while True: pass", task=task)
+    assert verdict.state == "failed"
+    assert "ended after 1.5 s" in verdict.message
+
+
+def test_seeds_differ_between_tasks_and_are_repeatable() -> None:
+    first, second = load_lab("1").tasks[:2]
+    assert task_seed(1, first) == task_seed(1, first)
+    assert len({task_seed(1, first), task_seed(1, second), task_seed(2, first)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("low", "median", "high", "decided", "state"),
+    [
+        (1.3, 1.4, 1.5, True, "passed"),
+        (0.9, 1.0, 1.1, True, "failed"),
+        (1.1, 1.25, 1.4, False, "passed"),  # the tie rule
+        (1.1, 1.15, 1.4, False, "failed"),
+    ],
+)
+def test_a_ratio_becomes_a_verdict(
+    low: float, median: float, high: float, decided: bool, state: str
+) -> None:
+    task = load_lab("1")["build_predictor"]  # its bar is 1.2
+    ratio = Interval(median, low, high, 6)
+    found = Comparison(ratio, ratio, ratio, 2, decided)
+    assert verdict_on(task, found)[0] == state  # type: ignore[arg-type]
