@@ -64,5 +64,5 @@ def test_while_it_is_graded_a_notebook_checks_nothing(
 
 
 def test_an_unknown_task_names_the_known_ones() -> None:
-    with pytest.raises(LabError, match="no task 'preproces'.*preprocess, postprocess"):
+    with pytest.raises(LabError, match=r"no task 'preproces'.*preprocess, postprocess"):
         check("preproces", softmaxed)

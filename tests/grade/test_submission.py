@@ -68,7 +68,7 @@ def test_a_missing_task_is_one_sentence(tmp_path: Path) -> None:
         cell for cell in notebook["cells"] if "def postprocess" not in "".join(cell["source"])
     ]
     submission = read(write(tmp_path / "lab.ipynb", notebook))
-    with pytest.raises(LabError, match="no cell for the task 'postprocess'.*fresh lab"):
+    with pytest.raises(LabError, match=r"no cell for the task 'postprocess'.*fresh lab"):
         submission.cells_for(load_lab("1")["postprocess"])
 
 
@@ -103,7 +103,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "lab.ipynb"
     with path.open("wb") as stream:
         stream.truncate(200 * 2**20)
-    with pytest.raises(LabError, match="200 MB.*clear its outputs"):
+    with pytest.raises(LabError, match=r"200 MB.*clear its outputs"):
         read(path)
 
 
