@@ -4,8 +4,9 @@ check = checks_for("1_resnet_service")
 check("preprocess", preprocess)
 
 It runs in the learner's own process, so it is advice: marks come from `./lab check` and
-`./lab grade`, which run the answer elsewhere. It says what is wrong and never raises, so that
-"Run All" goes on to the next task; with `INFERENCE_LAB_STRICT=1`, as in a headless run of a
+`./lab grade`, which run the answer elsewhere. In a live notebook a button beneath the verdict
+checks again, with the function as the notebook defines it by then. A check says what is wrong and
+never raises, so that "Run All" goes on; with `INFERENCE_LAB_STRICT=1`, as in a headless run of a
 solution, whatever does not pass is an error.
 """
 
@@ -21,6 +22,9 @@ from lab_utils.grade import engine, services, wire
 from lab_utils.grade.answer import GRADING
 from lab_utils.grade.spec import Answer, FunctionTask, ServiceTask, Task, Wrong, load_lab
 from lab_utils.grade.verdict import MARKS, Figure, State
+from lab_utils.show.again import with_button
+from lab_utils.show.figures import key_figure
+from lab_utils.show.surface import Note, Shown, surface
 
 STRICT = "INFERENCE_LAB_STRICT"
 COLOURS: dict[str, str] = {"passed": "#009E73", "failed": "#D55E00", "inconclusive": "#E69F00"}
@@ -32,16 +36,34 @@ def checks_for(unit: str) -> Callable[[str, Answer], None]:
     """The `check` of a unit's notebook: `check(task, answer)` says whether the answer is right."""
 
     def check(task: str, answer: Answer) -> None:
-        if not os.environ.get(GRADING):  # while it is being graded, a notebook checks nothing
-            _check(load_lab(unit)[task], answer)
+        if os.environ.get(GRADING):  # while it is being graded, a notebook checks nothing
+            return
+        found = load_lab(unit)[task]
+        if surface() == "live" and not os.environ.get(STRICT):
+            with_button(
+                "Check again",
+                first=lambda: _check(found, answer),
+                again=lambda: _check(found, _defined(found.function)),
+            )
+        else:
+            _check(found, answer)
 
     return check
 
 
-def _check(task: Task, answer: Answer) -> None:
-    from lab_utils.show.figures import key_figure
-    from lab_utils.show.surface import Note, Shown
+def _defined(function: str) -> Answer:
+    """The notebook's function of that name as it is now; one that says so where there is none."""
+    from IPython.core.getipython import get_ipython
 
+    shell = get_ipython()
+    assert shell is not None
+    found: Answer | None = shell.user_ns.get(function)
+    if found is None:
+        raise LabError(f"No function {function} is defined; run the cell of this task first.")
+    return found
+
+
+def _check(task: Task, answer: Answer) -> None:
     state, message, figures = _state_of(task, answer)
     for name, figure in figures.items():
         key_figure(name, figure.value, figure.unit)

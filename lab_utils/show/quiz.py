@@ -27,6 +27,7 @@ from lab_utils.show.surface import Note, Shown, surface
 QUESTION_COLOUR = "#0072B2"
 RIGHT_COLOUR = "#009E73"
 WRONG_COLOUR = "#D55E00"
+TEXT = "line-height: 1.45; padding: 0.25em 0.5em; max-width: 43em"
 
 
 class Quiz:
@@ -124,7 +125,7 @@ class _Page:
         question = Note(asked.question, QUESTION_COLOUR, "Question")._repr_html_()
         choices = "".join(f"<li>{html.escape(choice)}</li>" for choice in asked.choices)
         answers = "".join(
-            f"<li>{'<strong>Right.</strong> ' if choice == asked.right else ''}"
+            f"<li>{'<strong>Right:</strong> ' if choice == asked.right else ''}"
             f"{html.escape(feedback)}</li>"
             for choice, feedback in asked.choices.items()
         )
@@ -151,7 +152,7 @@ def _show_buttons(asked: Quiz) -> None:
             button.button_style = "success" if choice == asked.right else "danger"
 
         button.on_click(choose)
-        text = widgets.HTML(html.escape(choice), layout=widgets.Layout(max_width="46em"))
+        text = widgets.HTML(f'<div style="{TEXT}">{html.escape(choice)}</div>')
         return widgets.HBox([button, text])
 
     question = widgets.HTML(Note(asked.question, QUESTION_COLOUR, "Question")._repr_html_())

@@ -47,7 +47,7 @@ class Note:
         return f"{self.label}: {self.text}" if self.label else self.text
 
     def _repr_html_(self) -> str:
-        label = f"<strong>{html.escape(self.label)}</strong> " if self.label else ""
+        label = f"<strong>{html.escape(self.label)}:</strong> " if self.label else ""
         text = html.escape(self.text).replace("\n", "<br>")
         return f'<div style="{self._style}">{label}{text}</div>'
 

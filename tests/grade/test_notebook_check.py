@@ -1,5 +1,7 @@
 """The advisory check of a lab's notebook, in the learner's own process."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from lab_utils.errors import LabError
@@ -52,6 +54,26 @@ def test_a_strict_run_stops_at_a_wrong_answer_only(monkeypatch: pytest.MonkeyPat
     check("postprocess", softmaxed)
     with pytest.raises(LabError, match="'postprocess' did not pass"):
         check("postprocess", raw)
+
+
+def test_a_live_check_looks_the_function_up_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The live form, with a shell and buttons but without a front end."""
+    shown: list[object] = []
+    shell = SimpleNamespace(user_ns={})
+    monkeypatch.setattr("lab_utils.grade.notebook.surface", lambda: "live")
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: shell)
+    monkeypatch.setattr("lab_utils.show.surface.surface", lambda: "terminal")
+    check("postprocess", blank)
+    assert "Not done yet" in capsys.readouterr().out
+    button = shown[0].children[1]  # type: ignore[attr-defined]
+    button.click()
+    assert "No function postprocess is defined; run the cell" in capsys.readouterr().out
+    shell.user_ns["postprocess"] = softmaxed
+    button.click()
+    assert "✓ postprocess: right on every input" in capsys.readouterr().out
 
 
 def test_while_it_is_graded_a_notebook_checks_nothing(
