@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,18 +30,23 @@ def start(
         raise LabError(
             f"Port {port} is in use; name another with --port, or leave it out for a free one."
         )
-    command = [sys.executable, "-m", "jupyterlab", "--log-level=WARN", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{WELCOME}"]
-    command += [f"--ServerApp.port={port or FIRST_PORT}"]
+    command, environment = jupyterlab(ROOT, port or FIRST_PORT)
     command += ["--ServerApp.port_retries=0"] if port is not None else []
     command += [] if browser else ["--no-browser"]
+    os.execve(sys.executable, command, environment)
+
+
+def jupyterlab(root: Path, port: int) -> tuple[list[str], dict[str, str]]:
+    """The command and environment of a JupyterLab in a folder, with the course's settings."""
+    command = [sys.executable, "-m", "jupyterlab", "--log-level=WARN", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{WELCOME}"]
+    command += [f"--ServerApp.port={port}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command += ["--allow-root"]
     settings = ROOT / "lab_utils" / "course" / "jupyter"
     inherited = os.environ.get("JUPYTER_CONFIG_PATH")
     paths = [str(settings)] + ([inherited] if inherited else [])
-    environment = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    os.execve(sys.executable, command, environment)
+    return command, os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
 
 
 def _free(port: int) -> bool:
