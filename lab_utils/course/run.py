@@ -23,11 +23,11 @@ from pathlib import Path
 
 import psutil
 
+from lab_utils.components.forked import ForkServer
+from lab_utils.components.process_tree import adopted_orphans, descendants, end
 from lab_utils.course import report
-from lab_utils.course.kernels import ForkServer
 from lab_utils.course.run_messages import Task
 from lab_utils.course.run_pool import PrepareProcess, Worker
-from lab_utils.course.run_processes import adopted_orphans, descendants, end
 from lab_utils.course.run_progress import Progress, Quiet
 from lab_utils.course.run_state import Failure, NotebookRun, Preparation, RunResult
 from lab_utils.course.run_targets import resolve
@@ -38,6 +38,7 @@ from lab_utils.machine.cores import available_cores
 from lab_utils.scale import at
 
 REPORT = ROOT / "report"
+IMPORTS = "lab_utils.course.run_imports"
 CELL_TIMEOUT_S = 120.0
 BYTES_A_WORKER = 2e9
 TICK_S = 0.25
@@ -93,7 +94,7 @@ def run(
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inference-lab-")))
         stack.callback(lambda: _end_strays(result, descendants() - before))
         shown = stack.enter_context(progress or Quiet())
-        server = None if plain else stack.enter_context(ForkServer(work))
+        server = None if plain else stack.enter_context(ForkServer(work, [IMPORTS]))
         runner = _Runner(result, folder, work, shown, server, stopped, before)
         stack.callback(runner.close)  # before the server: a worker saves what its kernel did
         try:

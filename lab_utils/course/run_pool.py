@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab_utils.course.kernels import ForkedProcess, fork
-from lab_utils.course.run_fork_server import Launch
+from lab_utils.components.fork_server import Launch
+from lab_utils.components.forked import ForkedProcess, fork
 from lab_utils.course.run_messages import Task
 from lab_utils.course.run_state import NotebookRun
 

@@ -24,9 +24,9 @@ from nbconvert.exporters import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
+from lab_utils.components.process_tree import die_with_parent
 from lab_utils.course.engine import LabEngine
 from lab_utils.course.run_messages import Done, Task
-from lab_utils.course.run_processes import die_with_parent
 from lab_utils.files import write_text
 
 INTERRUPTED = 130

@@ -11,20 +11,31 @@ its block ends. It is not isolated: it may read what this user may read.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lab_utils.components.process import Process
+from lab_utils.components.fork_server import Launch
+from lab_utils.components.forked import ForkedProcess, ForkServer, fork
+from lab_utils.components.process_tree import end_descendants
 from lab_utils.errors import LabError
-from lab_utils.grade.forkserver import READY, end_descendants
 from lab_utils.grade.session import Session
+from lab_utils.machine.cores import available_cores
 
-START_LIMIT_S = 120
+WORKER = "lab_utils.grade.worker"
+PRELOAD = (
+    "torch",
+    "torchvision",
+    "PIL.Image",
+    "threadpoolctl",
+    "lab_utils.models.resnet",
+    "lab_utils.grade.notebook",
+)
 
 
 class Workers:
@@ -38,8 +49,7 @@ class Workers:
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self._server: Process | None = None
-        self._control: socket.socket | None = None
+        self._server: ForkServer | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -68,48 +78,40 @@ class Workers:
     @contextlib.contextmanager
     def _worker(self) -> Iterator[socket.socket]:
         with tempfile.TemporaryDirectory(prefix="answer-", ignore_cleanup_errors=True) as folder:
-            channel = self._fork(folder) or self._fork(folder)
-            if channel is None:
-                raise LabError("The grading worker ends as soon as it starts; run ./lab doctor.")
-            with channel:
+            here, there = socket.socketpair()
+            with here:
+                with there:
+                    process = self._fork(folder, there.fileno())
                 try:
-                    yield channel
+                    yield here
                 finally:
-                    for process in self._running()[0].processes()[:1]:
-                        end_descendants(process.pid)
+                    process.kill()
+                    if self._server is not None and self._server.pid is not None:
+                        end_descendants(self._server.pid)
 
-    def _fork(self, folder: str) -> socket.socket | None:
-        """Our end of a new worker's socket; None where the fork server turns out to be dead."""
-        _, control = self._running()
-        here, there = socket.socketpair()
-        with there:
-            try:
-                socket.send_fds(control, [folder.encode()], [there.fileno()])
-                if control.recv(8):
-                    return here
-            except OSError:
-                pass
-        here.close()
+    def _fork(self, folder: str, descriptor: int) -> ForkedProcess:
+        launch = Launch(
+            module=WORKER,
+            arguments=[],
+            environment=dict(os.environ),
+            folder=folder,
+            threads=available_cores(),
+            output=os.devnull,
+        )
+        try:
+            return fork(self._running().address, launch, [descriptor])
+        except LabError:  # an earlier answer has killed the server
+            self._end()
+            return fork(self._running().address, launch, [descriptor])
+
+    def _running(self) -> ForkServer:
+        if self._server is None or not self._server.alive():
+            self._end()
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-"))
+            self._server = self._stack.enter_context(ForkServer(Path(folder), PRELOAD, adopt=True))
+            self._server.wait_until_ready()
+        return self._server
+
+    def _end(self) -> None:
         self._stack.close()
         self._server = None
-        return None
-
-    def _running(self) -> tuple[Process, socket.socket]:
-        if self._server is None or self._control is None or not self._server.alive():
-            self._stack.close()
-            control, remote = socket.socketpair()
-            self._stack.enter_context(control)
-            with remote:
-                # -P: what an answer leaves in the current folder is never imported here.
-                command = [sys.executable, "-P", "-m", "lab_utils.grade.forkserver"]
-                server = Process(
-                    "the grading worker",
-                    [*command, str(remote.fileno())],
-                    ready=lambda: READY in server.log(),
-                    pass_fds=[remote.fileno()],
-                    start_timeout_s=START_LIMIT_S,
-                    stop_timeout_s=1,
-                )
-                self._stack.enter_context(server)
-            self._server, self._control = server, control
-        return self._server, self._control

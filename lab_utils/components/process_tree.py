@@ -1,13 +1,14 @@
-"""No process outlives a run: who dies with whom, and how strays are found and ended.
+"""No process outlives its purpose: who dies with whom, and how strays are found and ended.
 
-Three Linux facilities do the work. A child may ask to be killed when its parent dies
+Two Linux facilities do the work. A child may ask to be killed when its parent dies
 (`prctl(PR_SET_PDEATHSIG)`). A process may adopt its descendants' orphans
 (`PR_SET_CHILD_SUBREAPER`), so that a server whose kernel was killed is still found among the
-runner's children. Elsewhere both calls do nothing, and a run's own shutdown has to be enough.
+runner's children. Elsewhere both calls do nothing, and an orderly shutdown has to be enough.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -20,6 +21,7 @@ import psutil
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 KILLED_WITHIN_S = 5.0
+SWEEPS, SWEEP_S = 50, 0.1
 
 
 def die_with_parent(parent: int, signum: int) -> None:
@@ -29,14 +31,19 @@ def die_with_parent(parent: int, signum: int) -> None:
         os.kill(os.getpid(), signum)
 
 
+def adopt_orphans(adopt: bool = True) -> None:
+    """From now on orphans among this process's descendants become its own children, or not."""
+    _prctl(PR_SET_CHILD_SUBREAPER, int(adopt))
+
+
 @contextmanager
 def adopted_orphans() -> Iterator[None]:
-    """Inside the block, orphans among this process's descendants become its own children."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    """`adopt_orphans`, for as long as the block lasts."""
+    adopt_orphans()
     try:
         yield
     finally:
-        _prctl(PR_SET_CHILD_SUBREAPER, 0)
+        adopt_orphans(False)
 
 
 def descendants() -> set[psutil.Process]:
@@ -58,6 +65,21 @@ def end(strays: set[psutil.Process], grace_s: float) -> int:
             continue
     psutil.wait_procs(alive, timeout=KILLED_WITHIN_S)
     return len(alive)
+
+
+def end_descendants(pid: int) -> None:
+    """Kill everything that descends from a process, also what is started meanwhile."""
+    for _ in range(SWEEPS):
+        try:
+            left = [p for p in psutil.Process(pid).children(recursive=True) if _lives(p)]
+        except psutil.NoSuchProcess:
+            return
+        if not left:
+            return
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process.kill()
+        psutil.wait_procs(left, timeout=SWEEP_S)
 
 
 def end_group(group: int) -> None:

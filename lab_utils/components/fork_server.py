@@ -1,22 +1,26 @@
-"""The process that kernels are forked from: it imports what lessons import, and waits.
+"""A process that has imported what takes long, and forks others that need it.
 
-    python -m lab_utils.course.run_fork_server ADDRESS
+    python -m lab_utils.components.fork_server [--adopt] ADDRESS MODULE…
 
-A fresh kernel spends most of its start importing torch, torchvision and matplotlib. This process
+A fresh process spends most of its start importing torch, torchvision and matplotlib. This one
 imports them once; each request then forks a child that goes on as `python -m MODULE ARGUMENT…`
-would have done, with its own environment, folder and number of threads.
+would have done, with its own environment, folder and number of threads. `forked` is the other
+side: it starts this process and asks it for children.
 
 Only imports happen here. A thread does not survive a fork and a CUDA context must not, so the
 server checks both before it answers, and refuses to serve where an import started one.
 
 One connection to the Unix socket ADDRESS is one child. The client sends a `Launch` as a line of
-JSON; the child answers {"pid": …}, and at its end the server answers {"returncode": …} (negative:
-the signal that ended it). A client that closes its end first has its child killed. The server
-ends, and kills what it forked, when its standard input ends.
+JSON, and file descriptors with it if the child is to have any; the child answers {"pid": …}, and at
+its end the server answers {"returncode": …} (negative: the signal that ended it). A client that
+closes its end first has its child killed. The server ends, and kills what it forked, when its
+standard input ends. With --adopt, whatever a child leaves behind stays among the server's
+descendants, where it can be found.
 """
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import gc
 import importlib
@@ -27,42 +31,19 @@ import select
 import signal
 import socket
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import NoReturn
 
-from lab_utils.course.run_processes import die_with_parent, end_group
-
-IMPORTS = (
-    "ipykernel.kernelapp",
-    "ipykernel.debugger",
-    "IPython.core.debugger",
-    "IPython.extensions.storemagic",
-    "sqlite3",
-    "tornado.platform.asyncio",
-    "tornado.queues",
-    "torch",
-    "torchvision",
-    "torch._dynamo",
-    "torch.profiler",
-    "matplotlib.pyplot",
-    "matplotlib.backends.backend_agg",
-    "scipy.stats",
-    "sklearn.datasets",
-    "sklearn.linear_model",
-    "skimage.io",
-    "PIL.JpegImagePlugin",
-    "PIL.PngImagePlugin",
-    "flask",
-    "httpx",
-    "threadpoolctl",
-    "lab_utils.models.resnet",
+from lab_utils.components.process_tree import (
+    adopt_orphans,
+    die_with_parent,
+    end_descendants,
+    end_group,
 )
-"""Not among them: onnxruntime and openvino, which start threads when imported; ipywidgets and
-matplotlib's inline backend, which look for a running kernel when imported."""
 
-KERNEL = "ipykernel_launcher"
-INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 REQUEST_TIMEOUT_S = 10.0
+MOST_DESCRIPTORS = 4
 
 
 @dataclass(frozen=True)
@@ -71,6 +52,7 @@ class Launch:
 
     threads: compute threads, for libraries that read their variables when they were imported.
     output: the file that takes its standard output and error (a kernel's cells print elsewhere).
+    Descriptors that are sent along are added to the arguments, as numbers.
     """
 
     module: str
@@ -125,23 +107,25 @@ class Server:
     def _fork(self) -> Launch | None:
         connection, _ = self._listener.accept()
         connection.settimeout(REQUEST_TIMEOUT_S)
+        descriptors: list[int] = []
         try:
-            with connection.makefile("rb") as stream:
-                launch = Launch(**json.loads(stream.readline()))
+            launch = Launch(**json.loads(_receive(connection, descriptors)))
         except (OSError, ValueError, TypeError):
             connection.close()
+            _close(descriptors)
             return None
         server = os.getpid()
         pid = os.fork()
         if pid:
             self._children[pid] = connection
+            _close(descriptors)
             return None
         os.setsid()
         die_with_parent(server, signal.SIGKILL)
         connection.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
         connection.close()
         self._close_in_child()
-        return launch
+        return replace(launch, arguments=[*launch.arguments, *map(str, descriptors)])
 
     def _close_in_child(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -154,11 +138,16 @@ class Server:
         os.close(self._waker)
 
     def _reap(self) -> None:
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if not pid:
                 return
-            end_group(pid)  # what a kernel started without a session of its own
+            end_group(pid)  # what a child started without a session of its own
+            if pid not in self._children:  # an orphan that was adopted
+                continue
             with self._children.pop(pid) as connection:
                 returncode = os.waitstatus_to_exitcode(status)
                 try:
@@ -171,6 +160,24 @@ class Server:
             _kill(pid)
         for pid in self._children:
             os.waitpid(pid, 0)
+        end_descendants(os.getpid())
+
+
+def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:
+    """The line that a client sends; the descriptors that come with it are added to the list."""
+    line, received, _, _ = socket.recv_fds(connection, 1 << 16, MOST_DESCRIPTORS)
+    descriptors += received
+    while not line.endswith(b"\n"):
+        more = connection.recv(1 << 16)
+        if not more:
+            raise ConnectionResetError("the client closed the connection")
+        line += more
+    return line
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _kill(child: int) -> None:
@@ -194,7 +201,7 @@ def become(launch: Launch) -> None:
     os.environ.clear()
     os.environ.update(launch.environment)
     os.chdir(launch.folder)
-    sys.path[0] = launch.folder  # as `python -m` does
+    sys.path.insert(0, launch.folder)  # as `python -m` does
     sys.argv = [launch.module, *launch.arguments]
     _undo_what_imports_remember(launch)
     _Leave.status = 1  # for an exception
@@ -221,27 +228,21 @@ class _Leave:
 
 def _undo_what_imports_remember(launch: Launch) -> None:
     """Redo what an import reads from the environment or draws by chance, once a process."""
-    import matplotlib
-    import numpy as np
-    import threadpoolctl  # type: ignore[import-untyped]
-    import torch
-
-    np.random.seed()  # both global generators were seeded when the server imported them
-    torch.default_generator.seed()
-    if launch.threads is not None:
-        threadpoolctl.threadpool_limits(launch.threads)
-        torch.set_num_threads(launch.threads)
-    if launch.module == KERNEL:
-        # The kernel names this backend in a variable that matplotlib reads when imported.
-        backend = os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
-        matplotlib.rcParams["backend"] = backend
-        # Likewise; this also starts the thread with which a plain kernel watches its parent.
-        sys.argv.append(f"--IPKernelApp.parent_handle={os.getppid()}")
+    if "numpy" in sys.modules:  # both global generators were seeded when the server imported them
+        sys.modules["numpy"].random.seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.seed()
+    if launch.threads is None:
+        return
+    if "threadpoolctl" in sys.modules:
+        sys.modules["threadpoolctl"].threadpool_limits(launch.threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(launch.threads)
 
 
-def import_all() -> None:
-    """Import what lessons import. Raises RuntimeError where that made a fork unsafe."""
-    for name in IMPORTS:
+def import_all(names: Sequence[str]) -> None:
+    """Import the modules. Raises RuntimeError where that made a fork unsafe."""
+    for name in names:
         try:
             importlib.import_module(name)
         except ImportError as error:
@@ -249,23 +250,24 @@ def import_all() -> None:
     threads = len(os.listdir("/proc/self/task"))
     if threads > 1:
         raise RuntimeError(f"importing started {threads - 1} threads, which a fork would lose")
-    import torch
-    from matplotlib.backends.registry import backend_registry
-
-    if torch.cuda.is_initialized():
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
         raise RuntimeError("importing opened the GPU, which a fork may not")
-    # It reads every installed package's entry points, once.
-    backend_registry.list_all()  # type: ignore[no-untyped-call]
     gc.collect()
     gc.freeze()  # children's collections leave these pages shared
 
 
 def main() -> None:
     """Import, say so in one line of JSON, serve; a child becomes what it was forked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--adopt", action="store_true")
+    parser.add_argument("address")
+    parser.add_argument("modules", nargs="*")
+    asked = parser.parse_args()
     atexit.register(_Leave.now)  # before all others, so that it is called after them
     try:
-        import_all()
-        server = Server(sys.argv[1])
+        adopt_orphans(asked.adopt)
+        import_all(asked.modules)
+        server = Server(asked.address)
     except (RuntimeError, OSError) as error:
         print(json.dumps({"refused": str(error)}), flush=True)
         return

@@ -1,6 +1,5 @@
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -12,11 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from lab_utils.course.kernels import ForkedProcess, ForkServer, fork
-from lab_utils.course.run_fork_server import Launch
+from lab_utils.components.fork_server import Launch
+from lab_utils.components.forked import ForkedProcess, ForkServer, fork
 from lab_utils.errors import LabError
 
-READY_WITHIN_S = 120
 GONE_WITHIN_S = 10
 
 PROBE = """
@@ -32,22 +30,16 @@ print(json.dumps({
                     if os.path.exists(f"/proc/self/fd/{n}")],
 }))
 """
+SERVER = [sys.executable, "-m", "lab_utils.components.fork_server"]
 SLEEP = "import subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(600)"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    with ForkServer(tmp_path_factory.mktemp("server")) as started:
-        wait_until_ready(started)
+    modules = ["numpy", "torch", "threadpoolctl"]
+    with ForkServer(tmp_path_factory.mktemp("server"), modules) as started:
+        started.wait_until_ready()
         yield started
-
-
-def wait_until_ready(server: ForkServer) -> None:
-    assert server.output is not None, server.reason
-    readable, _, _ = select.select([server.output], [], [], READY_WITHIN_S)
-    assert readable
-    server.check()
-    assert server.state == "ready", server.reason
 
 
 def launch(
@@ -136,15 +128,8 @@ def test_a_child_and_its_own_child_end_with_its_client(server: ForkServer, tmp_p
 
 @pytest.mark.parametrize("how", ["leaves", "is killed"])
 def test_children_end_with_the_server(tmp_path: Path, how: str) -> None:
-    program = (  # without the imports: only the ending matters here
-        "from lab_utils.course import run_fork_server\n"
-        "run_fork_server.import_all = lambda: None\n"
-        "run_fork_server.main()"
-    )
     address = str(tmp_path / "socket")
-    server = subprocess.Popen(
-        [sys.executable, "-c", program, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    server = subprocess.Popen([*SERVER, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin is not None
     assert server.stdout is not None
     assert json.loads(server.stdout.readline()) == {"ready": True}
@@ -163,7 +148,7 @@ def test_children_end_with_the_server(tmp_path: Path, how: str) -> None:
 
 def test_a_server_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
     described = Launch("probe", [], {}, str(tmp_path), None, "/dev/null")
-    with pytest.raises(LabError, match=r"did not answer .*; run again, or with --plain\."):
+    with pytest.raises(LabError, match=r"did not answer .*; run again\."):
         fork(str(tmp_path / "nothing.sock"), described)
 
 
@@ -172,13 +157,8 @@ def test_an_import_that_starts_a_thread_is_refused(tmp_path: Path) -> None:
         "import threading, time\n"
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
     )
-    program = (
-        "from lab_utils.course import run_fork_server\n"
-        "run_fork_server.IMPORTS = ('no_such_module', 'starter')\n"
-        "run_fork_server.main()"
-    )
     said = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "socket")],
+        [*SERVER, str(tmp_path / "socket"), "no_such_module", "starter"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -186,3 +166,37 @@ def test_an_import_that_starts_a_thread_is_refused(tmp_path: Path) -> None:
     )
     assert "started 1 threads" in json.loads(said.stdout)["refused"]
     assert "no_such_module was not imported" in said.stderr
+
+
+def test_a_child_gets_the_descriptors_that_are_sent_along(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    source = "import os, sys\nos.write(int(sys.argv[1]), b'said')"
+    (tmp_path / "writes.py").write_text(source)
+    read_end, write_end = os.pipe()
+    environment = dict(os.environ) | {"PADDING": "x" * 300_000}  # more than one reading of a socket
+    described = Launch("writes", [], environment, str(tmp_path), None, os.devnull)
+    process = fork(server.address, described, [write_end])
+    os.close(write_end)
+    assert process.wait(60) == 0
+    assert os.read(read_end, 10) == b"said"
+    assert os.read(read_end, 10) == b""  # the server keeps no copy
+    os.close(read_end)
+
+
+def test_what_a_child_leaves_behind_stays_with_a_server_that_adopts(tmp_path: Path) -> None:
+    source = (
+        "import subprocess, sys\n"
+        "left = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "open(sys.argv[1], 'w').write(str(left.pid))\n"
+    )
+    (tmp_path / "leaves.py").write_text(source)
+    said = tmp_path / "pid"
+    with ForkServer(tmp_path, [], adopt=True) as server:
+        server.wait_until_ready()
+        described = Launch("leaves", [str(said)], dict(os.environ), str(tmp_path), None, os.devnull)
+        assert fork(server.address, described).wait(60) == 0
+        left = int(said.read_text())
+        assert server.pid is not None
+        assert left in {p.pid for p in psutil.Process(server.pid).children()}
+    assert gone(left)
