@@ -15,7 +15,7 @@ def calc(
         str | None, typer.Argument(help="The calculation; without one, all are listed.")
     ] = None,
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="[INPUT=NUMBER]…", help="Its inputs.")
+        list[str] | None, typer.Argument(metavar="INPUT=NUMBER", help="Its inputs.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

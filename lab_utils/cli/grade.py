@@ -10,7 +10,7 @@ import typer
 
 def grade(
     notebooks: Annotated[
-        list[Path], typer.Argument(metavar="NOTEBOOK…", help="Labs that were handed in.")
+        list[Path], typer.Argument(metavar="NOTEBOOK", help="Labs that were handed in.")
     ],
     unit: Annotated[
         str | None, typer.Option(help="The unit, where a notebook does not say so itself.")

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 def run(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[UNIT|NOTEBOOK]…", help="What to run; none: the whole course."),
+        typer.Argument(metavar="UNIT|NOTEBOOK", help="What to run; none: the whole course."),
     ] = None,
     scale: Annotated[str, typer.Option(help="ci, laptop or gpu.")] = "ci",
     workers: Annotated[

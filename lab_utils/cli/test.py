@@ -11,7 +11,7 @@ import typer
 def test(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STEP]…", help="build, style, unit, run, nbval; none: all."),
+        typer.Argument(metavar="STEP", help="build, style, unit, run, nbval; none: all."),
     ] = None,
 ) -> None:
     """Prove that everything holds: builds, style, unit tests, the whole course, nbval."""

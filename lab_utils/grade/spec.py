@@ -15,6 +15,7 @@ what seed it gets, and what a verdict is worth. The rules that let the engine ch
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,11 +136,15 @@ def load_lab(unit: str | None = None) -> Lab:
     if len(matches) != 1:
         given = "No unit was named" if unit is None else f"There is no graded lab in unit {unit!r}"
         raise LabError(f"{given}; expected one of {', '.join(graded)}.")
-    path = ROOT / "curriculum" / matches[0] / "grader.py"
-    specification = importlib.util.spec_from_file_location(f"grader_{matches[0]}", path)
+    folder = ROOT / "curriculum" / matches[0]
+    name = f"grader_{matches[0]}"
+    specification = importlib.util.spec_from_file_location(
+        name, folder / "grader.py", submodule_search_locations=[str(folder)]
+    )
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # for its relative imports
     specification.loader.exec_module(module)
     lab: Lab = module.LAB
     return lab

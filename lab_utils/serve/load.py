@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab_utils.components.tools import find
+from lab_utils.components.catalogue import program
 from lab_utils.measure.load import programs
 from lab_utils.measure.load.generator import closed_loop, post
 from lab_utils.measure.load.result import LoadResult
@@ -56,7 +56,7 @@ def for_a_time(
     """About `duration_s` of load from wrk, else the count that `rate_rps` makes of it from k6."""
     url = f"{service.url}/predict"
     before_s = service.cpu_s()
-    if (wrk := find("wrk")) is not None:
+    if (wrk := program("wrk")) is not None:
         load = programs.wrk(wrk, url, jpegs, connections=connections, duration_s=duration_s)
     else:
         requests = max(2 * connections, round(duration_s * rate_rps))
@@ -72,7 +72,7 @@ def _count(
     known: Sequence[str] = ("ab", "k6"),
 ) -> LoadResult:
     for name, run in (("ab", programs.ab), ("k6", programs.k6)):
-        path = find(name) if name in known else None
+        path = program(name) if name in known else None
         if path is not None:
             return run(path, url, jpegs, connections=connections, requests=requests)
     return closed_loop(post(url), jpegs, connections=connections, requests=requests)
@@ -80,7 +80,7 @@ def _count(
 
 def _first(names: Sequence[str]) -> str:
     for name in names:
-        path = find(name)
+        path = program(name)
         if path is not None:
             return programs.version(path)
     return "Inference Lab's own generator"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.components.tools import find
+from lab_utils.components.catalogue import program
 from lab_utils.errors import LabError
 from lab_utils.measure.load import programs
 from lab_utils.measure.load.result import LoadResult
@@ -16,8 +16,8 @@ Run = Callable[..., LoadResult]
 BODIES = [b"xx", b"x"]
 
 
-def program(name: str) -> Path:
-    path = find(name)
+def present(name: str) -> Path:
+    path = program(name)
     if path is None:
         pytest.skip(f"{name} is not on this machine")
     return path
@@ -25,7 +25,7 @@ def program(name: str) -> Path:
 
 @pytest.fixture(params=["wrk", "ab", "k6"])
 def run(request: pytest.FixtureRequest) -> Run:
-    path = program(request.param)
+    path = present(request.param)
     extent = {"duration_s": 1} if request.param == "wrk" else {"requests": 24}
     return partial(getattr(programs, request.param), path, connections=4, **extent)
 
@@ -46,7 +46,7 @@ def test_a_known_delay_is_measured(run: Run, start_server: StartServer) -> None:
 @pytest.mark.parametrize("name", ["ab", "k6"])
 def test_an_exact_count_is_sent(name: str, start_server: StartServer) -> None:
     tool = getattr(programs, name)
-    result = tool(program(name), start_server(), BODIES, connections=3, requests=20)
+    result = tool(present(name), start_server(), BODIES, connections=3, requests=20)
     assert result.requests == result.answered == 20
 
 
@@ -61,7 +61,7 @@ def test_only_failures_give_no_latency(run: Run, start_server: StartServer) -> N
 
 def test_k6_keeps_failures_apart(start_server: StartServer) -> None:
     url = f"{start_server()}/odd"
-    result = programs.k6(program("k6"), url, BODIES, connections=2, requests=20)
+    result = programs.k6(present("k6"), url, BODIES, connections=2, requests=20)
     assert result.failures.keys() == {"status 500"}
     assert result.answered + result.failed == 20
     assert result.latencies_s is not None
@@ -70,7 +70,7 @@ def test_k6_keeps_failures_apart(start_server: StartServer) -> None:
 
 def test_wrk_cannot_and_says_so(start_server: StartServer) -> None:
     url = f"{start_server(delay_s=0.005)}/odd"
-    result = programs.wrk(program("wrk"), url, BODIES, connections=2, duration_s=1)
+    result = programs.wrk(present("wrk"), url, BODIES, connections=2, duration_s=1)
     assert result.answered > 0
     assert result.failed > 0
     with pytest.raises(LabError, match=r"wrk [\d.]+ mixes the latencies of failed requests"):
@@ -80,13 +80,13 @@ def test_wrk_cannot_and_says_so(start_server: StartServer) -> None:
 def test_a_service_that_is_not_there_is_one_sentence() -> None:
     url = "http://127.0.0.1:1/"
     with pytest.raises(LabError, match=rf"^wrk gave up on {url} .*refused\); see that the service"):
-        programs.wrk(program("wrk"), url, BODIES, connections=2, duration_s=1)
+        programs.wrk(present("wrk"), url, BODIES, connections=2, duration_s=1)
 
 
 @pytest.mark.parametrize("name", ["ab", "k6"])
 def test_refused_connections_are_counted(name: str) -> None:
     tool = getattr(programs, name)
-    result = tool(program(name), "http://127.0.0.1:1/", BODIES, connections=2, requests=6)
+    result = tool(present(name), "http://127.0.0.1:1/", BODIES, connections=2, requests=6)
     assert (result.answered, result.failed) == (0, 6)
 
 
@@ -94,7 +94,7 @@ def test_refused_connections_are_counted(name: str) -> None:
 def test_a_server_that_dies_is_reported(name: str, start_server: StartServer) -> None:
     url = start_server(delay_s=0.005, dies_after=9)
     tool = getattr(programs, name)
-    result = tool(program(name), url, BODIES, connections=1, requests=20)
+    result = tool(present(name), url, BODIES, connections=1, requests=20)
     assert (result.answered, result.failed) == (8, 12)
 
 

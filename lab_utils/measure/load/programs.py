@@ -1,7 +1,7 @@
 """The field's load generators, each run once and read into a `LoadResult`.
 
 All three are closed loops here: `connections` clients, each waiting for its answer. They differ
-in what they tell (`components.tools.find` gives their paths):
+in what they tell (`components.catalogue.program` gives their paths):
 
 - wrk runs for a time and keeps every latency, but does not say which belong to failed requests;
   what is unanswered when the time is over is not counted.
