@@ -47,6 +47,7 @@ from lab_utils.show import plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict
 from lab_utils.show.progress import progress, waiting, watching
+from lab_utils.show.quiz import quiz
 
 cores = available_cores()
 torch.set_num_threads(cores)
@@ -335,11 +336,11 @@ runs = interleaved(
             services[name],
             requests,
             connections=connections,
-            requests=connections * at(scale, ci=3, laptop=8),
+            requests=connections * at(scale, ci=3, laptop=5),
         )
         for name in variants
     },
-    rounds=at(scale, ci=6, laptop=10),
+    rounds=at(scale, ci=6, laptop=8),
     watch=watching("Rounds of all three"),
 )
 rates = {name: [run.load.rate_rps for run in runs[name]] for name in variants}
@@ -551,49 +552,69 @@ client.close()
 #
 # ## Three questions
 #
-# **A colleague reports: "mean of 10 requests, 250 ms; after my change, mean of
-# 10 requests, 150 ms." The service was restarted before the first series only.
-# What do you ask?**
-#
-# <details><summary>Answer</summary>
-#
-# Whether the first series contains the cold request. With the factor that you
-# measured above, work it out: nine warm requests and one cold one have a mean
-# well above the warm median. And whether the two series met the same machine:
-# measure both in turn, A B B A, and give the interval of the ratio.
-# </details>
-#
-# **A machine with 16 cores runs 16 workers with default threads. How many
-# compute threads are there, and what does the load average tell you?**
-#
-# <details><summary>Answer</summary>
-#
-# 256 for 16 cores. The load average is high and all cores are busy, which looks
-# like a service that needs a bigger machine. Core-seconds per answer tell the
-# truth: compare them with one worker's.
-# </details>
-#
-# **Eight connections, a mean latency of 400 ms. How many answers a second? You
-# make the service twice as fast and keep the eight connections: what latency?**
-#
-# <details><summary>Answer</summary>
-#
-# 8 / 0.4 s = 20 a second. Twice as fast gives 40 a second, and the same eight
-# in flight then take 8 / 40 = 200 ms: in a closed loop at saturation, latency
-# falls exactly as the rate rises. That is not so with users who come when they
-# like.
-# </details>
-#
+# Each choice has its reason; a wrong one may be followed by another.
+
+# %%
+quiz(
+    'A colleague reports: "mean of 10 requests, 250 ms; after my change, mean of 10 requests, '
+    '150 ms." The service was restarted before the first series only. What did the change do?',
+    {
+        "It saves 100 ms a request": "Only if both series are alike, and they are not: the first "
+        "one begins with a cold request.",
+        "Nothing is known yet: the first series has a cold request in it": "One request of "
+        "1,150 ms among nine of 150 ms has a mean of 250 ms, with no change at all. Compare with "
+        "the factor that you measured for a first compute. Then measure both versions warm, in "
+        "turn, A B B A, and give the interval of the ratio.",
+        "Nothing is known yet: ten requests are too few": "A thousand would dilute the fault, not "
+        "remove it. Ten may be enough for a median whose interval is given, once all ten are alike.",
+    },
+    right="Nothing is known yet: the first series has a cold request in it",
+)
+
+# %%
+quiz(
+    "A machine with 16 cores runs 16 workers with default threads. All cores are busy, the load "
+    "average is far above 16, and answers are late. What do you try first?",
+    {
+        "A machine with more cores": "With 32 cores the 16 workers would start 32 threads each, "
+        "512 in all. First find out what one answer costs in core-seconds.",
+        "More workers": "There are 16 × 16 = 256 compute threads for 16 cores already, and each "
+        "new worker brings 16 more.",
+        "One compute thread for each worker": "16 × 16 = 256 threads become 16 on 16 cores. "
+        "Core-seconds an answer, compared with one worker's, show what the fight has cost.",
+        "Nothing: busy cores are well used": "A thread that spins while it waits keeps its core as "
+        "busy as one that computes. Core-seconds an answer tell them apart.",
+    },
+    right="One compute thread for each worker",
+)
+
+# %%
+quiz(
+    "Eight connections in a closed loop, a mean latency of 400 ms. You make the service twice as "
+    "fast and keep the eight connections. What do you measure, before and after?",
+    {
+        "20, then 40 answers a second; then 200 ms": "8 / 0.4 s = 20 a second; twice as fast gives "
+        "40, and the same eight in flight then take 8 / 40 = 0.2 s. That is not so with users who "
+        "come when they like: lesson 1.3.",
+        "20, then 40 answers a second; still 400 ms": "Then rate × latency would be 16 in flight, "
+        "but there are eight connections.",
+        "20 answers a second both times; then 200 ms": "Then rate × latency would be 4 in flight, "
+        "but each of the eight connections sends again as soon as it has its answer.",
+    },
+    right="20, then 40 answers a second; then 200 ms",
+)
+
+# %% [markdown]
 # ## Sources
 #
-# [1] oneDNN Developer Guide, *Primitive Cache* and *Verbose Mode*
-# (`ONEDNN_VERBOSE=profile_create` prints each kernel that is built).
-# [2] G. Amdahl, *Validity of the single processor approach to achieving large
-# scale computing capabilities*, AFIPS 1967.
-# [3] W3C, *Server Timing*.
-# [4] gunicorn documentation, *Design*, "How Many Workers?".
-# [5] PyTorch documentation, *CPU threading and TorchScript inference*: the
-# default number of intra-op threads, and oversubscription.
-# [6] J. Little, *A Proof for the Queuing Formula L = λW*, Operations Research
-# 9(3), 1961.
-# [7] MLPerf Inference, LoadGen, *early stopping*.
+# - [1] oneDNN Developer Guide, *Primitive Cache* and *Verbose Mode*
+#   (`ONEDNN_VERBOSE=profile_create` prints each kernel that is built).
+# - [2] G. Amdahl, *Validity of the single processor approach to achieving large
+#   scale computing capabilities*, AFIPS 1967.
+# - [3] W3C, *Server Timing*.
+# - [4] gunicorn documentation, *Design*, "How Many Workers?".
+# - [5] PyTorch documentation, *CPU threading and TorchScript inference*: the
+#   default number of intra-op threads, and oversubscription.
+# - [6] J. Little, *A Proof for the Queuing Formula L = λW*, Operations Research
+#   9(3), 1961.
+# - [7] MLPerf Inference, LoadGen, *early stopping*.

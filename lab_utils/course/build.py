@@ -12,7 +12,8 @@ What a source may say beyond plain py:percent:
   `### END SOLUTION` is blanked in `labs/`;
 - `# %% check="NAME" points=2`: the cell that checks it.
 
-Task and check cells get nbgrader's metadata (schema 3).
+Task and check cells get nbgrader's metadata (schema 3). The source of a cell that begins with
+`quiz(` is folded, since it names the right answer.
 """
 
 from __future__ import annotations
@@ -143,6 +144,8 @@ def _cell(cell: NotebookNode, kind: Kind, where: str) -> NotebookNode:
             raise LabError(f"{where}: check {check!r} needs points above 0, as in points=2.")
         metadata["nbgrader"] = _nbgrader(f"check-{check}", points=points)
         metadata |= {"deletable": False, "editable": False}
+    if text.startswith("quiz("):
+        metadata["jupyter"] = {"source_hidden": True}
     new: Callable[..., NotebookNode] = {
         "code": nbformat.v4.new_code_cell,
         "markdown": nbformat.v4.new_markdown_cell,

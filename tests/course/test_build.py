@@ -118,6 +118,16 @@ def test_nbgrader_blanks_the_same_region(root: Path) -> None:
     assert cleared.cells[1].source == read(root / "labs/1_unit/lab.ipynb").cells[1].source
 
 
+def test_the_source_of_a_quiz_is_folded(root: Path) -> None:
+    path = root / "curriculum" / "1_unit" / "01_lesson.py"
+    path.write_text(LESSON + '\n# %%\nquiz("?", {"a": "No.", "b": "Yes."}, right="b")\n')
+    build(root)
+    cells = nbformat.read(root / "notebooks" / "1_unit" / "01_lesson.ipynb", as_version=4).cells
+    folded = [cell.source for cell in cells if cell.metadata.get("jupyter")]
+    assert folded == ['quiz("?", {"a": "No.", "b": "Yes."}, right="b")']
+    assert cells[-1].metadata.jupyter == {"source_hidden": True}
+
+
 def test_build_twice_changes_nothing(root: Path) -> None:
     before = {p: p.read_bytes() for p in root.rglob("*.ipynb")}
     assert build(root) == []
