@@ -13,7 +13,9 @@ What a source may say beyond plain py:percent:
 - `# %% check="NAME" points=2`: the cell that checks it.
 
 Task and check cells get nbgrader's metadata (schema 3). The source of a cell that begins with
-`quiz(` is folded, since it names the right answer.
+`quiz(` is folded, since it names the right answer. A lesson or lab ends with links to its
+neighbours, and `{UNIT}` in the welcome page becomes links to that unit's lessons
+(`navigation.py`).
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lab_utils.components.catalogue import CATALOGUE
+from lab_utils.course.navigation import footer, with_maps
 from lab_utils.course.sources import Kind, Source, sources
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT, write_text
@@ -97,6 +100,11 @@ def notebook(source: Source, kind: Kind, root: Path = ROOT) -> NotebookNode:
     if unknown := sorted(set(uses) - set(CATALOGUE)):
         raise LabError(f"{where}: uses {unknown[0]!r}; expected one of {', '.join(CATALOGUE)}.")
     cells = [_cell(cell, kind, f"{where}, cell {i}") for i, cell in enumerate(read.cells, 1)]
+    for cell in cells:
+        if kind == "welcome" and cell.cell_type == "markdown":
+            cell.source = with_maps(cell.source, source, root)
+    if links := footer(source, kind, root):
+        cells.append(nbformat.v4.new_markdown_cell(links))
     _name_once(cells, str(where))
     facts = {
         "kind": kind,

@@ -131,12 +131,22 @@ class Notebook:
 
     def run_all(self) -> None:
         """Run > Run All Cells, until the last code cell has been executed."""
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.menu("Run", "Run All Cells")
         last = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
         expect(last).to_have_text(EXECUTED)
         self.wait_until_idle()
 
+    def menu(self, name: str, entry: str) -> None:
+        """Choose an entry of a menu."""
+        self.page.get_by_role("menuitem", name=name, exact=True).click()
+        self.page.get_by_role("menuitem", name=entry, exact=True).click()
+
+    def code_cell(self, text: str) -> Locator:
+        """The code cell whose source contains this text."""
+        return self.page.locator(
+            ".jp-CodeCell", has=self.page.locator(".cm-content", has_text=text)
+        )
+
     def output(self, text: str) -> Locator:
-        """The output area of the code cell whose source contains this text."""
-        return self.page.locator(".jp-CodeCell", has_text=text).locator(".jp-Cell-outputWrapper")
+        """What the code cell whose source contains this text has shown."""
+        return self.code_cell(text).locator(".jp-Cell-outputWrapper")
