@@ -11,11 +11,11 @@ w · (1 + import / work), which is how two workers can gain far more than a fact
 - `parallel_speedup`: papermill one by one on plain kernels against the runner with two workers,
   on twelve notebooks in the course's form (`_trial`). The course itself has few notebooks that may
   share the machine as yet: its timings have to be taken alone.
-- `course_speedup`: the same ratio on the course as it is.
 - `same_outputs`: 1 where both ways gave outputs of the same kinds, the same text in deterministic
   cells and as many pictures and widgets; else 0, and the differences are printed.
 
-Both ways take turns within a repeat, and the order changes from repeat to repeat.
+Both ways take turns within a repeat, and the order changes from repeat to repeat. (For the course
+itself, `./lab test` compares the deterministic outputs of forked and plain kernels.)
 
     ./lab bench run --json
 """
@@ -67,18 +67,23 @@ def measure(scale: str, repeats: int) -> dict[str, Figure]:
         say(f"setup_s: {setup_s:.1f}")
         trial = _trial.make(work / "trial", TRIAL_NOTEBOOKS)
         predict(trial, scale, work / "predict")
-        on_trial = compare(trial, ["--workers", str(WORKERS)], scale, repeats, work / "on_trial")
-        on_course = compare([], [], scale, repeats, work / "on_course")
-    differences = on_trial.differences + on_course.differences
-    for difference in differences:
+        pairs = compare(trial, scale, repeats, work / "compared")
+        run_s = [run_course(scale, work / f"course_{repeat}") for repeat in range(repeats)]
+    for difference in pairs.differences:
         say(f"outputs differ: {difference}")
     return {
         "setup_s": setup_s,
-        "run_s": interval(on_course.runner_s),
-        "parallel_speedup": ratio_interval(on_trial.one_by_one_s, on_trial.runner_s),
-        "course_speedup": ratio_interval(on_course.one_by_one_s, on_course.runner_s),
-        "same_outputs": float(not differences),
+        "run_s": interval(run_s),
+        "parallel_speedup": ratio_interval(pairs.one_by_one_s, pairs.runner_s),
+        "same_outputs": float(not pairs.differences),
     }
+
+
+def run_course(scale: str, report: Path) -> float:
+    """Seconds that one run of the whole course takes."""
+    duration_s = timed([*_lab_run(), "--scale", scale, "--report", str(report)])
+    say(f"the course: {duration_s:.1f} s")
+    return duration_s
 
 
 def predict(trial: Sequence[Path], scale: str, folder: Path) -> float:
@@ -96,29 +101,25 @@ def predict(trial: Sequence[Path], scale: str, folder: Path) -> float:
     return predicted
 
 
-def compare(
-    notebooks: Sequence[Path], options: Sequence[str], scale: str, repeats: int, folder: Path
-) -> Pairs:
-    """Run the notebooks (none: the course) both ways, `repeats` times, taking turns."""
+def compare(notebooks: Sequence[Path], scale: str, repeats: int, folder: Path) -> Pairs:
+    """Run the notebooks both ways, `repeats` times, taking turns."""
     pairs = Pairs()
-    paths = list(notebooks)
     for repeat in range(repeats):
         report, reference = folder / f"report_{repeat}", folder / f"reference_{repeat}"
-        runner = [*_lab_run(), *map(str, notebooks), *options]
+        runner = [*_lab_run(), *map(str, notebooks), "--workers", str(WORKERS)]
         runner += ["--scale", scale, "--report", str(report)]
-        runner_first = repeat % 2 == 0 or not paths
-        if runner_first:
-            pairs.runner_s.append(timed(runner))
-        paths = paths or _paths(report)
-        pairs.one_by_one_s.append(timed(_one_by_one_command(paths, scale, reference)))
-        if not runner_first:
-            pairs.runner_s.append(timed(runner))
+        ways = [
+            (pairs.runner_s, runner),
+            (pairs.one_by_one_s, _one_by_one_command(notebooks, scale, reference)),
+        ]
+        for durations_s, command in ways if repeat % 2 == 0 else ways[::-1]:
+            durations_s.append(timed(command))
         say(
-            f"{len(paths)} notebooks, repeat {repeat + 1} of {repeats}: "
+            f"{len(notebooks)} notebooks, repeat {repeat + 1} of {repeats}: "
             f"runner {pairs.runner_s[-1]:.1f} s, one by one {pairs.one_by_one_s[-1]:.1f} s"
         )
         for notebook in _notebooks(report):
-            other = reference / f"{paths.index(Path(notebook['path']))}.ipynb"
+            other = reference / f"{notebooks.index(Path(notebook['path']))}.ipynb"
             found = _outputs.differences(report / notebook["executed"], other)
             pairs.differences += [f"{notebook['name']}, {where}" for where in found]
     return pairs
@@ -175,10 +176,6 @@ def _one_by_one_command(notebooks: Sequence[Path], scale: str, folder: Path) -> 
 def _notebooks(report: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((report / "report.json").read_text())["notebooks"]
     return found
-
-
-def _paths(report: Path) -> list[Path]:
-    return [Path(notebook["path"]) for notebook in _notebooks(report)]
 
 
 def _inside_venv(folder: str) -> bool:
