@@ -21,11 +21,13 @@ def calc(
 ) -> None:
     """Work out a formula of the course: its inputs, result and source.
 
-    So far the two that lesson 1.1 uses; each later unit adds its own.
+    Those that the lessons so far use; each later unit adds its own.
     """
+    from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
     from lab_utils.measure.laws import AMDAHL, LITTLES_LAW
 
-    calculations = {c.name: c for c in (LITTLES_LAW, AMDAHL)}
+    everything = (LITTLES_LAW, AMDAHL, ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
+    calculations = {c.name: c for c in everything}
     if name is None:
         for known in calculations.values():
             print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")

@@ -69,6 +69,18 @@ def test_doctor_says_what_a_missing_tool_changes(monkeypatch: pytest.MonkeyPatch
         # Triton Conceptual Guide, part 2: 16 in flight, batches of 2, 975.048 inferences a second.
         (["littles-law", "in_flight=16", "rate_rps=487.524"], 0.03282),
         (["amdahl", "share=0.5", "factor=2"], 4 / 3),
+        # The scaling book: 240 inputs a batch on a TPU v5e.
+        (
+            [
+                "critical-batch",
+                "peak_per_s=1.97e14",
+                "bandwidth_bytes_per_s=8.2e11",
+                "bytes_per_weight=2",
+            ],
+            240.2,
+        ),
+        (["ridge-point", "peak_per_s=400e9", "bandwidth_bytes_per_s=25e9"], 16),
+        (["roofline", "intensity=2", "peak_per_s=400e9", "bandwidth_bytes_per_s=25e9"], 50e9),
     ],
 )
 def test_calc(arguments: list[str], result: float) -> None:
@@ -81,7 +93,7 @@ def test_calc(arguments: list[str], result: float) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["calc", "nonsense"], "There is no calculation 'nonsense'; expected littles-law, amdahl."),
+        (["calc", "nonsense"], "There is no calculation 'nonsense'; expected littles-law, amdahl"),
         (["calc", "amdahl", "share=0.5"], "amdahl was given share; expected share=… factor=…."),
         (["calc", "amdahl", "share=2", "factor=2"], "share is 2; expected a part of the whole"),
         (["calc", "littles-law", "in_flight=0", "rate_rps=1"], "expected a number above 0"),
