@@ -66,6 +66,18 @@ CATALOGUE = {
             "wrk or ab is needed",
         ),
         Component(
+            "cc",
+            "compiles the small C program of lesson 1.2",
+            "apt install gcc",
+            "the C program is neither compiled nor run; PyTorch's figures carry the argument",
+        ),
+        Component(
+            "valgrind",
+            "its cachegrind counts cache misses",
+            "apt install valgrind",
+            "cache misses are not counted, only their time is measured",
+        ),
+        Component(
             "tensorrt",
             "compiles a model for an NVIDIA GPU",
             "on a machine with such a GPU: .venv/bin/uv pip install -e '.[tensorrt]'",
