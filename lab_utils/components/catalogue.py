@@ -78,6 +78,18 @@ CATALOGUE = {
             "cache misses are not counted, only their time is measured",
         ),
         Component(
+            "py-spy",
+            "samples a running Python process from outside",
+            "./lab installs it",
+            "no profile of a served worker",
+        ),
+        Component(
+            "tensorboard",
+            "shows PyTorch's traces in the notebook",
+            "./lab installs it",
+            "the trace is written for another viewer",
+        ),
+        Component(
             "tensorrt",
             "compiles a model for an NVIDIA GPU",
             "on a machine with such a GPU: .venv/bin/uv pip install -e '.[tensorrt]'",
@@ -87,8 +99,8 @@ CATALOGUE = {
         Component(
             "nsys",
             "Nsight Systems, timelines across processes",
-            "apt install nsight-systems (Debian: non-free)",
-            "cells that need it say so and show no figure",
+            "apt install nsight-systems (Debian: non-free; 2022.4.2 works without a GPU)",
+            "the recording that the course carries is shown",
         ),
     )
 }
