@@ -252,7 +252,9 @@ check("service_settings", service_settings)
 # ONNX Runtime is the shortest way. `torch.onnx.export` writes the graph, into an
 # `io.BytesIO()` for example; `onnxruntime.InferenceSession` reads its bytes and
 # runs it. `dynamo=False` picks the older exporter: deprecated, but here it takes 2 s
-# and the newer one 10. OpenVINO does as well.
+# and the newer one 10. OpenVINO does as well, but read what it runs: on processors
+# with bfloat16 instructions it takes them unasked, and its answers then differ by
+# more than is allowed. `INFERENCE_PRECISION_HINT` set to `f32` keeps 32 bits.
 # </details>
 #
 # <details><summary>Hint 2: it is no faster when served</summary>

@@ -21,6 +21,7 @@ INSTRUCTION_SETS = {
     "AVX2": "avx2",
     "AVX-512": "avx512f",
     "AVX512-VNNI": "avx512_vnni",
+    "AVX512-BF16": "avx512_bf16",
     "AMX-INT8": "amx_int8",
     "AMX-BF16": "amx_bf16",
 }
