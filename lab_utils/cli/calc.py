@@ -19,15 +19,15 @@ def calc(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Work out a formula of the course: its inputs, result and source.
-
-    Those that the lessons so far use; each later unit adds its own.
-    """
+    """Work out a formula of the course: its inputs, result and source."""
     from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
-    from lab_utils.measure.laws import AMDAHL, LITTLES_LAW
+    from lab_utils.measure.laws import AMDAHL, FAN_OUT, LITTLES_LAW
+    from lab_utils.measure.percentile import PERCENTILE_SAMPLES
+    from lab_utils.measure.queueing import MM1
 
-    everything = (LITTLES_LAW, AMDAHL, ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
-    calculations = {c.name: c for c in everything}
+    laws = (LITTLES_LAW, AMDAHL, PERCENTILE_SAMPLES, MM1, FAN_OUT)
+    machine = (ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
+    calculations = {c.name: c for c in (*laws, *machine)}
     if name is None:
         for known in calculations.values():
             print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")

@@ -90,6 +90,13 @@ CATALOGUE = {
             "the trace is written for another viewer",
         ),
         Component(
+            "loadgen",
+            "MLPerf's load generator",
+            "./lab installs it on Linux, x86-64",
+            "its rows are left out",
+            module="mlperf_loadgen",
+        ),
+        Component(
             "tensorrt",
             "compiles a model for an NVIDIA GPU",
             "on a machine with such a GPU: .venv/bin/uv pip install -e '.[tensorrt]'",

@@ -122,14 +122,15 @@ class Process:
         deadline = time.monotonic() + self._start_timeout_s
         while not self._ready():
             if not self.alive():
-                raise LabError(f"{self.name} stopped before it was ready. It said:\n{self._tail()}")
+                raise LabError(f"{self.name} stopped before it was ready. It said:\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise LabError(
                     f"{self.name} was not ready in {self._start_timeout_s:g} s. "
-                    f"It said:\n{self._tail()}"
+                    f"It said:\n{self.tail()}"
                 )
             time.sleep(POLL_S)
 
-    def _tail(self) -> str:
+    def tail(self) -> str:
+        """The last lines that the server has printed, for a message."""
         lines = self.log().strip().splitlines()[-LOG_TAIL_LINES:]
         return "\n".join(lines) if lines else "(nothing)"

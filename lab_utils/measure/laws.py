@@ -32,6 +32,21 @@ def amdahl_speedup(share: float, factor: float) -> float:
     return 1 / ((1 - share) + share / factor)
 
 
+def fan_out_slow_share(servers: float, slow_share: float) -> float:
+    """The share of requests that are slow when each asks many servers and waits for all of them.
+
+    1 − (1 − slow share)^servers, where servers are slow independently (Dean and Barroso 2013).
+
+    >>> round(fan_out_slow_share(servers=100, slow_share=0.01), 3)
+    0.634
+    """
+    if not servers >= 1:
+        raise LabError(f"servers is {servers:g}; expected at least 1.")
+    if not 0 <= slow_share <= 1:
+        raise LabError(f"slow_share is {slow_share:g}; expected a part of all, from 0 to 1.")
+    return float(1 - (1 - slow_share) ** servers)
+
+
 def _positive(**inputs: float) -> None:
     for name, value in inputs.items():
         if not value > 0:
@@ -53,4 +68,15 @@ AMDAHL = Calculation(
     result="times faster the whole gets",
     source="Amdahl, Validity of the single processor approach, AFIPS (1967)",
     compute=amdahl_speedup,
+)
+FAN_OUT = Calculation(
+    name="fan-out",
+    formula="slow requests = 1 − (1 − slow share)^servers",
+    inputs={
+        "servers": "servers that each request waits for",
+        "slow_share": "part of each server's answers that are slow, 0 to 1",
+    },
+    result="share of requests that are slow",
+    source="Dean and Barroso, The Tail at Scale, Communications of the ACM 56 (2013)",
+    compute=fan_out_slow_share,
 )

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from lab_utils.calculation import Calculation
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import CONFIDENCE, Interval
 
@@ -59,9 +60,7 @@ def percentile(samples: ArrayLike, q: float) -> Interval:
     where fewer than `samples_needed(q)` stand behind it.
     """
     values = np.sort(np.asarray(samples, dtype=float).ravel())
-    need = samples_needed(q)
-    if values.size < need:
-        raise LabError(_refusal(q, values.size, need))
+    refuse_unsupported(q, values.size)
     share = _quantile(q)
     tail = (1 - CONFIDENCE) / 2
     low = int(stats.binom.ppf(tail, values.size, share))
@@ -75,10 +74,23 @@ def percentile(samples: ArrayLike, q: float) -> Interval:
     )
 
 
+def refuse_unsupported(q: float, count: int) -> None:
+    """Raise LabError, saying how many are missing, where so few samples cannot support it."""
+    need = samples_needed(q)
+    if count < need:
+        raise LabError(_refusal(q, count, need))
+
+
 def highest_supported(count: int) -> float | None:
     """The highest of p50, p90, p95, p99 and p99.9 that so many samples support; None for none."""
     supported = [q for q in USUAL if samples_needed(q) <= count]
     return supported[-1] if supported else None
+
+
+def _percentile_samples(percentile: float, confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise LabError(f"confidence is {confidence:g}; expected a share between 0 and 1.")
+    return samples_needed(percentile, confidence=confidence)
 
 
 def _quantile(q: float) -> float:
@@ -95,3 +107,16 @@ def _refusal(q: float, count: int, need: int) -> str:
         f"A p{q:g} was asked of {samples}; {need} are needed before one is over it with "
         f"{SUPPORT:.0%} confidence, so {need - count} are missing. Measure longer{instead}."
     ).replace("99%", "99 %")
+
+
+PERCENTILE_SAMPLES = Calculation(
+    name="percentile-samples",
+    formula="samples = ln(1 − confidence) / ln(percentile / 100), rounded up (from p50 on)",
+    inputs={
+        "percentile": "which one, above 0 and below 100",
+        "confidence": "that one sample lies beyond it, 0 to 1",
+    },
+    result="samples needed, if none of them may be over it",
+    source="David and Nagaraja, Order Statistics (2003), 7.1; MLPerf LoadGen, early stopping",
+    compute=_percentile_samples,
+)

@@ -6,11 +6,12 @@ environment, takes its place, and where that is missing too, our own generator d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lab_utils.components.catalogue import program
-from lab_utils.measure.load import programs
+from lab_utils.measure.load import loadgen, programs
 from lab_utils.measure.load.generator import closed_loop, post
 from lab_utils.measure.load.result import LoadResult
 from lab_utils.serve.web import WebService
@@ -62,6 +63,43 @@ def for_a_time(
         requests = max(2 * connections, round(duration_s * rate_rps))
         load = _count(url, jpegs, connections, requests, known=("k6",))
     return ServedLoad(load, service.cpu_s() - before_s)
+
+
+def tools(
+    service: WebService,
+    jpegs: Sequence[bytes],
+    *,
+    connections: int,
+    duration_s: int,
+    rate_rps: float,
+) -> dict[str, Callable[[], LoadResult]]:
+    """Every generator that this machine has, as closed loops of one length; name → one run.
+
+    Those that count are given what `rate_rps` answers in `duration_s`. LoadGen's closed loop
+    (SingleStream) has one connection, so it is there where `connections` is 1.
+    """
+    url, requests = f"{service.url}/predict", max(2 * connections, round(duration_s * rate_rps))
+    runs: dict[str, Callable[[], LoadResult]] = {}
+    for name in ("ab", "k6"):
+        if program(name) is not None:
+            runs[name] = partial(_count, url, jpegs, connections, requests, known=(name,))
+    if (wrk := program("wrk")) is not None:
+        runs["wrk"] = partial(
+            programs.wrk, wrk, url, jpegs, connections=connections, duration_s=duration_s
+        )
+    if loadgen.available() and connections == 1:
+        runs["LoadGen"] = partial(
+            loadgen.loadgen,
+            "SingleStream",
+            url,
+            jpegs,
+            rate_rps=rate_rps,
+            duration_s=duration_s,
+        )
+    runs["ours"] = partial(
+        closed_loop, post(url), jpegs, connections=connections, requests=requests
+    )
+    return runs
 
 
 def _count(

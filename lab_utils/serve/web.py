@@ -91,7 +91,12 @@ class WebService:
         self._process.__exit__(kind, error, traceback)
 
     def cpu_s(self) -> float:
-        """Processor seconds, user and system, that the service's processes have used so far."""
+        """Processor seconds, user and system, that the service's processes have used so far.
+
+        Raises LabError, with the end of the service's log, where it has stopped.
+        """
+        if not self._process.alive():
+            raise LabError(f"The service has stopped. It said:\n{self._process.tail()}")
         used_s = 0.0
         for process in self._process.processes():
             times = process.cpu_times()

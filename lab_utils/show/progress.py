@@ -29,7 +29,12 @@ def progress(items: Sequence[T], label: str) -> Iterator[T]:
     start_s = time.monotonic()
     line = _Line(_bar(label, 0, f"0 of {len(items)}"))
     for done, item in enumerate(items):
-        yield item
+        try:
+            yield item
+        except GeneratorExit:  # the loop needs no more
+            passed_s = time.monotonic() - start_s
+            line.end(f"{label}: {done + 1} of at most {len(items)}, {passed_s:.1f} s")
+            raise
         passed_s = time.monotonic() - start_s
         left_s = passed_s / (done + 1) * (len(items) - done - 1)
         count = f"{done + 1} of {len(items)}"

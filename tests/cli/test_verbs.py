@@ -81,6 +81,11 @@ def test_doctor_says_what_a_missing_tool_changes(monkeypatch: pytest.MonkeyPatch
         ),
         (["ridge-point", "peak_per_s=400e9", "bandwidth_bytes_per_s=25e9"], 16),
         (["roofline", "intensity=2", "peak_per_s=400e9", "bandwidth_bytes_per_s=25e9"], 50e9),
+        # MLPerf LoadGen's early stopping.
+        (["percentile-samples", "percentile=99", "confidence=0.99"], 459),
+        (["mm1", "service_s=1", "utilisation=0.9", "percentile=99"], 46.05),
+        # The Tail at Scale: 63 % of requests to 100 servers.
+        (["fan-out", "servers=100", "slow_share=0.01"], 0.634),
     ],
 )
 def test_calc(arguments: list[str], result: float) -> None:
@@ -98,6 +103,10 @@ def test_calc(arguments: list[str], result: float) -> None:
         (["calc", "amdahl", "share=2", "factor=2"], "share is 2; expected a part of the whole"),
         (["calc", "littles-law", "in_flight=0", "rate_rps=1"], "expected a number above 0"),
         (["calc", "littles-law", "in_flight=x", "rate_rps=1"], "expected NAME=NUMBER"),
+        (["calc", "mm1", "service_s=1", "utilisation=1", "percentile=99"], "utilisation is 1; exp"),
+        (["calc", "fan-out", "servers=0", "slow_share=0.1"], "servers is 0; expected at least 1"),
+        (["calc", "percentile-samples", "percentile=100", "confidence=0.9"], "between 0 and 100"),
+        (["calc", "percentile-samples", "percentile=99", "confidence=1"], "expected a share"),
         (["test", "nonsense"], "There is no step 'nonsense'; expected one of build, style"),
         (["start", "--port", "99999"], "Port 99999 does not exist"),
     ],

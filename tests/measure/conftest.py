@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 delay_s, dies_after = float(sys.argv[1]), int(sys.argv[2])
 seen = 0
+NONSENSE = b"I am not a web server\\n"
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -24,6 +25,10 @@ class Handler(BaseHTTPRequestHandler):
         if seen == dies_after:
             os._exit(1)
         time.sleep(delay_s)
+        if self.path == "/nonsense":
+            self.close_connection = True
+            self.wfile.write(NONSENSE)
+            return
         bad = self.path == "/bad" or (self.path == "/odd" and len(body) % 2)
         self.send_response(500 if bad else 200)
         self.send_header("Content-Length", "2")
@@ -33,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *rest):
         pass
 
+ThreadingHTTPServer.request_queue_size = 1024  # connections that wait while it is stopped
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.handle_error = lambda *rest: None
 print(server.server_address[1], flush=True)
@@ -43,12 +49,19 @@ StartServer = Callable[..., str]
 
 
 @pytest.fixture
-def start_server() -> Iterator[StartServer]:
+def servers() -> list[subprocess.Popen[str]]:
+    """The processes of the servers that the test has started."""
+    return []
+
+
+@pytest.fixture
+def start_server(servers: list[subprocess.Popen[str]]) -> Iterator[StartServer]:
     """Starts a server that answers after `delay_s`: "ok"; at /odd, 500 to bodies of odd length.
 
-    It dies with its `dies_after`-th request. Gives its address.
+    At /nonsense it does not speak HTTP. It dies with its `dies_after`-th request. Gives its
+    address; `servers` gives its process.
     """
-    started: list[subprocess.Popen[str]] = []
+    started = servers
 
     def start(delay_s: float = 0.0, dies_after: int = -1) -> str:
         process = subprocess.Popen(

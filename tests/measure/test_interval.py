@@ -36,6 +36,19 @@ def test_the_ratio_is_paired() -> None:
     assert (got.low, got.median, got.high) == (2.0, 2.0, 2.0)
 
 
+def test_the_ratio_interval_covers_the_truth_at_its_rate() -> None:
+    """Both of a pair meet the same moment, whose speed varies far more than their own noise."""
+    random = np.random.default_rng(6)
+    trials, covered = 300, 0
+    for _ in range(trials):
+        moment = random.lognormal(sigma=1.0, size=30)
+        first = 1.2 * moment * random.lognormal(sigma=0.05, size=30)
+        second = moment * random.lognormal(sigma=0.05, size=30)
+        got = ratio_interval(list(first), list(second))
+        covered += got.low <= 1.2 <= got.high
+    assert 0.91 <= covered / trials <= 0.99
+
+
 def test_unpaired_samples_are_refused() -> None:
     with pytest.raises(LabError, match="2 and 1 samples"):
         ratio_interval([1.0, 2.0], [1.0])

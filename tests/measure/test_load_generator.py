@@ -1,19 +1,23 @@
 import asyncio
+import errno
+import os
+import signal
+import subprocess
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-import numpy as np
 import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.measure.load import generator
+from lab_utils.measure.load.arrivals import constant, of_times
 from lab_utils.measure.load.generator import (
     Sender,
     closed_loop,
-    constant,
     open_loop,
-    poisson,
     post,
 )
 
@@ -147,27 +151,10 @@ def test_the_schedule_and_its_error_are_kept(start_server: StartServer) -> None:
 
 
 def test_a_generator_that_falls_behind_says_so(start_server: StartServer) -> None:
-    result = open_loop(post(start_server()), [b"x"], constant(100_000, 0.005))
+    result = open_loop(post(start_server()), [b"x"], constant(100_000, 0.0005))
     assert result.schedule is not None
     assert result.schedule.fell_behind
     assert "FELL BEHIND" in str(result)
-
-
-def test_poisson_arrivals_are_poisson() -> None:
-    arrivals = poisson(1000, 20, seed=3)
-    gaps_s = np.diff(arrivals.due_s)
-    # mean and deviation of the gaps are both 1 / rate; 20,000 gaps put each within 3 %
-    assert gaps_s.mean() == pytest.approx(1e-3, rel=0.03)
-    assert gaps_s.std() == pytest.approx(1e-3, rel=0.03)
-    assert arrivals.due_s[-1] < 20
-    assert (poisson(1000, 20, seed=3).due_s == arrivals.due_s).all()
-    assert len(poisson(1000, 20, seed=4).due_s) != len(arrivals.due_s)
-
-
-@pytest.mark.parametrize(("rate", "duration"), [(0, 1), (1, 0), (-1, 1), (float("nan"), 1)])
-def test_nonsense_loads_are_refused(rate: float, duration: float) -> None:
-    with pytest.raises(LabError, match="expected both above 0"):
-        poisson(rate, duration)
 
 
 def test_nothing_to_send_is_refused(start_server: StartServer) -> None:
@@ -181,3 +168,156 @@ def test_it_works_where_an_event_loop_is_running_already(start_server: StartServ
 
     url = start_server()
     assert asyncio.run(notebook()) == 2
+
+
+def freeze(process: "subprocess.Popen[str]", after_s: float, for_s: float) -> threading.Thread:
+    """Stop a real process, and let it go on, from beside the test."""
+
+    def stand_still() -> None:
+        time.sleep(after_s)
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(for_s)
+        os.kill(process.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=stand_still)
+    thread.start()
+    return thread
+
+
+def test_coordinated_omission_with_a_real_server_that_is_stopped(
+    start_server: StartServer, servers: "list[subprocess.Popen[str]]"
+) -> None:
+    """The same experiment as on the simulated clock, a quarter as long: who sees the freeze?"""
+    url, frozen_s = start_server(delay_s=0.001), 0.5
+    thread = freeze(servers[0], after_s=0.5, for_s=frozen_s)
+    closed = closed_loop(post(url), [b"x"], connections=1, requests=500)
+    thread.join()
+    thread = freeze(servers[0], after_s=0.5, for_s=frozen_s)
+    opened = open_loop(post(url), [b"x"], constant(200, 2.5))
+    thread.join()
+    assert closed.latencies_s is not None
+    assert opened.latencies_s is not None
+    # One answer of the closed loop was late, of the open loop all that fell due meanwhile.
+    assert (closed.latencies_s > frozen_s / 2).sum() <= 2
+    assert (opened.latencies_s > frozen_s / 2).sum() >= 0.3 * frozen_s * 200
+    assert opened.latencies_s.max() >= 0.8 * frozen_s
+    assert closed.latency_percentile_s(99).median < opened.latency_percentile_s(99).median / 4
+
+
+def test_a_planted_slow_generator_is_found_out() -> None:
+    """Its client computes for 8 ms where a request is due every 4 ms."""
+
+    @asynccontextmanager
+    async def sender() -> AsyncIterator[generator.Send]:
+        async def send(body: bytes) -> None:
+            time.sleep(0.008)
+
+        yield send
+
+    slow = open_loop(sender, [b"x"], constant(250, 0.4))
+    assert slow.schedule is not None
+    assert slow.schedule.fell_behind
+    assert slow.schedule.error_s[-1] > 0.2
+    assert slow.as_dict()["schedule"]["fell_behind"]
+    assert "THE GENERATOR FELL BEHIND" in str(slow)
+
+
+@pytest.mark.usefixtures("scripted_clock")
+def test_a_generator_that_keeps_up_is_not_blamed_for_a_slow_service() -> None:
+    """The service can do 20 a second and is asked for 50: the queue is its own."""
+    result = open_loop(one_at_a_time(0.05), [b"x"], constant(50, 4))
+    assert result.schedule is not None
+    assert not result.schedule.fell_behind
+    assert result.latencies_s is not None
+    assert result.latencies_s.max() == pytest.approx(200 * 0.05 - 199 * 0.02)
+
+
+@pytest.mark.usefixtures("scripted_clock")
+def test_recorded_arrivals_are_sent_as_they_came() -> None:
+    burst = of_times([0, 1, 1, 1, 2])
+    result = open_loop(one_at_a_time(0.1), [b"x"], burst)
+    assert list(result.latencies_s) == pytest.approx([0.1, 0.1, 0.2, 0.3, 0.1])  # type: ignore[arg-type]
+
+
+def test_an_open_loop_counts_a_service_that_dies(start_server: StartServer) -> None:
+    result = open_loop(post(start_server(dies_after=21)), [b"x"], constant(100, 0.5))
+    assert result.requests == 50
+    assert 0 < result.answered <= 20
+    assert result.failures.keys() <= {"connection broken", "connection refused"}
+    assert len(result.latencies_s) == result.answered  # type: ignore[arg-type]
+
+
+def test_a_server_that_does_not_speak_http_is_told_apart(start_server: StartServer) -> None:
+    result = closed_loop(post(f"{start_server()}/nonsense"), [b"x"], connections=1, requests=4)
+    assert dict(result.failures) == {"not an HTTP answer": 4}
+    with pytest.raises(LabError, match="without a good answer"):
+        _ = result.mean_latency_s
+
+
+def test_a_server_that_freezes_for_good_ends_the_run(
+    start_server: StartServer, servers: "list[subprocess.Popen[str]]"
+) -> None:
+    url = start_server()
+    os.kill(servers[0].pid, signal.SIGSTOP)
+    result = open_loop(post(url, timeout_s=0.3), [b"x"], constant(50, 0.2))
+    assert dict(result.failures) == {"no answer in 0.3 s": 10}
+    assert result.duration_s < 5
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:80", "https://127.0.0.1/", "ftp://x/", ""])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(LabError, match="expected one like http"):
+        closed_loop(post(url), [b"x"], connections=1, requests=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", None),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2;x\r\nok\r\n0\r\na: b\r\n\r\n",
+            None,
+        ),
+        (b"HTTP/1.0 200 OK\r\n\r\nok", None),
+        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "status 302"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "wrong body"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "connection broken"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok", "not an HTTP answer"),
+        (b"HTTP/1.1 fine\r\n\r\n", "not an HTTP answer"),
+        (b"HTTP/9\r\n\r\n", "not an HTTP answer"),
+        (b"hello\r\n", "not an HTTP answer"),
+        (b"", "connection broken"),
+    ],
+)
+def test_answers_of_every_kind(answer: bytes, outcome: str | None) -> None:
+    """Byte for byte, from a server that hangs up after each."""
+
+    def check(body: bytes) -> str | None:
+        return None if body == b"ok" else "wrong body"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\nx")
+        writer.write(answer)
+        writer.close()
+
+    async def run() -> str | None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with post(f"http://127.0.0.1:{port}/x?y=1", check=check)() as send:
+                first = await send(b"x")
+                await asyncio.sleep(0.02)  # until the client has seen that the server hung up
+                assert await send(b"x") == first  # the closed connection is not used again
+                return first
+
+    assert asyncio.run(run()) == outcome
+
+
+def test_the_generators_own_limits_are_not_the_services_fault(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_more_files(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio, "open_connection", no_more_files)
+    result = closed_loop(post("http://127.0.0.1:1"), [b"x"], connections=1, requests=3)
+    assert dict(result.failures) == {"this machine's limit of open files": 3}

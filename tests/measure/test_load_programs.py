@@ -1,9 +1,14 @@
 """Each tool is run for real against a small server, and what it printed is read."""
 
+import os
+import signal
+import subprocess
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lab_utils.components.catalogue import program
@@ -101,3 +106,50 @@ def test_a_server_that_dies_is_reported(name: str, start_server: StartServer) ->
 def test_no_body_is_refused(run: Run) -> None:
     with pytest.raises(LabError, match="No body"):
         run("http://127.0.0.1:1/", [])
+
+
+def test_what_wrk_adds_for_a_freeze_is_taken_out_again(
+    start_server: StartServer, servers: "list[subprocess.Popen[str]]"
+) -> None:
+    """wrk corrects for coordinated omission on its own: it prints more latencies than requests."""
+    url, frozen_s = start_server(delay_s=0.005), 0.4
+    pid = servers[0].pid
+    stop = threading.Timer(0.3, os.kill, (pid, signal.SIGSTOP))
+    go_on = threading.Timer(0.3 + frozen_s, os.kill, (pid, signal.SIGCONT))
+    for timer in (stop, go_on):
+        timer.start()
+    result = programs.wrk(program("wrk"), url, BODIES, connections=2, duration_s=1)
+    assert result.latencies_s is not None
+    assert result.printed_latencies_s is not None
+    assert len(result.latencies_s) == result.answered
+    assert (result.latencies_s > frozen_s / 2).sum() == 2  # one a connection
+    added = len(result.printed_latencies_s) - result.answered
+    # About one for each interval of the freeze, on each connection.
+    assert added > 0.3 * result.answered * frozen_s / (1 - frozen_s)
+    assert result.in_flight == pytest.approx(2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "latencies_us",
+    [[1000, 1010, 1020], [900, 5000], [500] * 50 + [100_000, 100_000, 42_000, 7_777], [3000]],
+)
+def test_the_correction_of_wrk_is_undone_exactly(latencies_us: list[int]) -> None:
+    """Against wrk's own rule (stats.c, stats_correct), written down here once more."""
+    expected, counts = 1100, np.bincount(latencies_us)
+    for n in range(2 * expected, len(counts)):
+        m = n - expected
+        while counts[n] and m > expected:
+            counts[m] += counts[n]
+            m -= expected
+    printed = np.array([(n, c) for n, c in enumerate(counts) if c], np.int64)
+    measured = programs._without_corrections(printed, expected)
+    assert np.repeat(measured[:, 0], measured[:, 1]).tolist() == sorted(latencies_us)
+
+
+@pytest.mark.parametrize("name", ["wrk", "ab", "k6"])
+def test_a_server_that_speaks_no_http_gives_no_answer(name: str, start_server: StartServer) -> None:
+    url = f"{start_server(delay_s=0.005)}/nonsense"
+    extent = {"duration_s": 1} if name == "wrk" else {"requests": 6}
+    result = getattr(programs, name)(program(name), url, BODIES, connections=2, **extent)
+    assert result.answered == 0
+    assert result.failed > 0

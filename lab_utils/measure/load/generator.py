@@ -14,6 +14,7 @@ Both run an event loop in a thread of their own, so that they work in a notebook
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import math
 from collections import Counter
@@ -23,11 +24,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import httpx
 import numpy as np
-from numpy.typing import NDArray
 
 from lab_utils.errors import LabError
+from lab_utils.measure.load.arrivals import Arrivals
+from lab_utils.measure.load.http import NotHttpError, Poster
 from lab_utils.measure.load.result import LoadResult, Schedule
 
 T = TypeVar("T")
@@ -36,51 +37,38 @@ Send = Callable[[bytes], Awaitable[str | None]]
 Check = Callable[[bytes], str | None]
 """Looks at the body of an answer; gives None where it is good, else what is wrong."""
 TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """When requests are due, in seconds from the start, and the rate they were drawn at."""
-
-    due_s: NDArray[np.float64]
-    rate_rps: float
-
-
-def constant(rate_rps: float, duration_s: float) -> Arrivals:
-    """One request every 1 / rate seconds."""
-    _check_rate(rate_rps, duration_s)
-    return Arrivals(np.arange(math.ceil(rate_rps * duration_s - 1e-9)) / rate_rps, rate_rps)
-
-
-def poisson(rate_rps: float, duration_s: float, seed: int = 0) -> Arrivals:
-    """Independent users: gaps are exponential with mean 1 / rate; the same for the same seed."""
-    _check_rate(rate_rps, duration_s)
-    random = np.random.default_rng(seed)
-    expected = rate_rps * duration_s
-    gaps_s = random.exponential(1 / rate_rps, size=math.ceil(expected + 10 * expected**0.5 + 10))
-    due_s = np.cumsum(gaps_s)
-    return Arrivals(due_s[due_s < duration_s], rate_rps)
+OWN_FAULTS = {
+    errno.EMFILE: "this machine's limit of open files",
+    errno.ENFILE: "this machine's limit of open files",
+    errno.EADDRNOTAVAIL: "no free port on this machine",
+}
+"""Failures that are the generator's, not the service's."""
 
 
 @asynccontextmanager
 async def _client(url: str, timeout_s: float, check: Check | None) -> AsyncIterator[Send]:
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(limits=limits, timeout=timeout_s, trust_env=False) as client:
+    poster = Poster(url)
 
-        async def send(body: bytes) -> str | None:
-            try:
-                answer = await client.post(url, content=body)
-            except httpx.TimeoutException:
-                return f"no answer in {timeout_s:g} s"
-            except httpx.ConnectError:
-                return "connection refused"
-            except httpx.TransportError:
-                return "connection broken"
-            if answer.status_code >= 400:
-                return f"status {answer.status_code}"
-            return None if check is None else check(answer.content)
+    async def send(body: bytes) -> str | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, answer = await poster.post(body)
+        except TimeoutError:
+            return f"no answer in {timeout_s:g} s"
+        except ConnectionRefusedError:
+            return "connection refused"
+        except NotHttpError:
+            return "not an HTTP answer"
+        except (OSError, EOFError) as error:  # asyncio.IncompleteReadError is an EOFError
+            return OWN_FAULTS.get(getattr(error, "errno", None) or 0, "connection broken")
+        if not 200 <= status < 300:
+            return f"status {status}"
+        return None if check is None else check(answer)
 
+    try:
         yield send
+    finally:
+        poster.close()
 
 
 Sender = Callable[[], AbstractAsyncContextManager[Send]]
@@ -136,13 +124,14 @@ class _Record:
         good = np.array([cause is None for cause in self.failure])
         counted_from_s = sent_s if arrivals is None else arrivals.due_s
         return LoadResult(
-            tool=f"Inference Lab's generator (httpx {httpx.__version__})",
+            tool="Inference Lab's generator",
             loop=loop,
             connections=connections,
             duration_s=float(np.max(done_s)),
             answered=int(good.sum()),
             failures=dict(Counter(cause for cause in self.failure if cause is not None)),
             latencies_s=(done_s - counted_from_s)[good],
+            begun_s=counted_from_s[good],
             schedule=None
             if arrivals is None
             else Schedule(arrivals.due_s, sent_s, arrivals.rate_rps),
@@ -179,14 +168,6 @@ async def _open_loop(sender: Sender, bodies: Sequence[bytes], arrivals: Arrivals
 def _in_own_loop(run: Coroutine[Any, Any, T]) -> T:
     with ThreadPoolExecutor(1, thread_name_prefix="load") as thread:
         return thread.submit(asyncio.run, run).result()
-
-
-def _check_rate(rate_rps: float, duration_s: float) -> None:
-    if not (rate_rps > 0 and duration_s > 0):
-        raise LabError(
-            f"The load is {rate_rps:g} requests a second for {duration_s:g} s; "
-            "expected both above 0."
-        )
 
 
 def _check_bodies(bodies: Sequence[bytes]) -> None:

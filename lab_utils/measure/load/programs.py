@@ -4,7 +4,8 @@ All three are closed loops here: `connections` clients, each waiting for its ans
 in what they tell (`components.catalogue.program` gives their paths):
 
 - wrk runs for a time and keeps every latency, but does not say which belong to failed requests;
-  what is unanswered when the time is over is not counted.
+  what is unanswered when the time is over is not counted. Its own percentiles are not of what it
+  measured: it adds latencies for coordinated omission (see `_without_corrections`).
 - ab sends an exact count over a new connection each, tells whole milliseconds, and also mixes
   failed requests in.
 - k6 sends an exact count and writes a line for every request, with its status.
@@ -24,6 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lab_utils.errors import LabError
 from lab_utils.measure.load.generator import TIMEOUT_S
@@ -147,6 +149,11 @@ def _read_wrk(text: str, tool: str, connections: int) -> LoadResult:
     facts = {line[0]: int(line[1]) for line in lines if line[0] != "latency_us"}
     rows = np.array([line[1:] for line in lines if line[0] == "latency_us"], dtype=np.int64)
     rows = rows.reshape(-1, 2)
+    printed_s = np.repeat(rows[:, 0], rows[:, 1]) / 1e6
+    measured = rows
+    if rows[:, 1].sum() > facts["requests"]:
+        expected_us = facts["duration_us"] // (facts["requests"] // connections)
+        measured = _without_corrections(rows, expected_us)
     status = facts["error_status"]
     failures = {
         "status 400 or more": status,
@@ -162,9 +169,27 @@ def _read_wrk(text: str, tool: str, connections: int) -> LoadResult:
         answered=facts["requests"] - status,
         failures={cause: count for cause, count in failures.items() if count},
         # Only answers with a bad status are among the latencies.
-        latencies_s=None if status else np.repeat(rows[:, 0], rows[:, 1]) / 1e6,
+        latencies_s=None if status else np.repeat(measured[:, 0], measured[:, 1]) / 1e6,
+        printed_latencies_s=None if status else printed_s,
         facts={**machine_facts(), "generator_threads": 1},
     )
+
+
+def _without_corrections(rows: NDArray[np.int64], expected_us: int) -> NDArray[np.int64]:
+    """wrk's latencies (µs, count) as they were measured, without those that it added.
+
+    At the end of a run wrk 4 takes duration / (requests / connections) for the interval at which
+    each connection should have sent, and for each latency n of two intervals or more also counts
+    n − interval, n − 2 · interval, … above one interval (`stats_correct` in its stats.c): 480
+    requests may have 559 latencies. It does so from the lowest n upwards, so that an added latency
+    never adds another; from the highest downwards it can be undone exactly.
+    """
+    counts = dict(rows.tolist())
+    for latency_us in sorted(counts, reverse=True):
+        for added_us in range(latency_us - expected_us, expected_us, -expected_us):
+            if latency_us >= 2 * expected_us:
+                counts[added_us] -= counts[latency_us]
+    return np.array([row for row in sorted(counts.items()) if row[1]], np.int64).reshape(-1, 2)
 
 
 def _read_ab(text: str, rows: Sequence[str], tool: str, connections: int) -> LoadResult:
@@ -178,7 +203,11 @@ def _read_ab(text: str, rows: Sequence[str], tool: str, connections: int) -> Loa
     broken = sum(int(count) for count in headings.groups()) if headings else 0
     failures = {"status other than 2xx": status, "connection broken": broken}
     answered = int(number("Complete requests")) - status - broken
-    mixed = status or broken
+    if answered and not number("HTML transferred"):
+        # ab takes whatever comes before the connection ends for an answer, HTTP or not.
+        failures["no body that ab could read"] = answered
+        answered = 0
+    mixed = answered == 0 or status or broken
     return LoadResult(
         tool=tool,
         loop="closed",

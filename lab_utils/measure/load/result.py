@@ -53,6 +53,25 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a generator itself says of its run, by its own rules (MLPerf LoadGen does).
+
+    valid: whether it accepts the run. reasons: its rules that the run did not meet, in words.
+    queries_missing: how many more it asks for; None where it does not say. figures: the ones by
+    which it reports the run, with units in their names.
+    """
+
+    valid: bool
+    reasons: tuple[str, ...]
+    queries_missing: int | None
+    figures: Mapping[str, float]
+
+    def __str__(self) -> str:
+        said = "VALID" if self.valid else "INVALID"
+        return f"{said}: {'; '.join(self.reasons)}" if self.reasons else said
+
+
+@dataclass(frozen=True)
 class LoadResult:
     """One run of a load generator against a service.
 
@@ -61,7 +80,10 @@ class LoadResult:
     to the last answer. answered: requests with a good answer. failures: the others, counted by
     cause. latencies_s: of answered requests only, from the intended time of sending in an open
     loop; None where the tool cannot tell them from those of failed ones. connections: requests in
-    flight at most; None without a limit.
+    flight at most; None without a limit. begun_s: when the clock of each of these latencies began,
+    in seconds from the start of the run; None where the tool does not tell. verdict: the
+    generator's own, where it gives one. printed_latencies_s: those that the tool's own percentiles
+    are of, where it adds some that it has not measured (wrk does).
     """
 
     tool: str
@@ -71,7 +93,10 @@ class LoadResult:
     answered: int
     failures: Mapping[str, int]
     latencies_s: NDArray[np.float64] | None
+    begun_s: NDArray[np.float64] | None = None
     schedule: Schedule | None = None
+    verdict: Verdict | None = None
+    printed_latencies_s: NDArray[np.float64] | None = None
     facts: Mapping[str, Any] = field(default_factory=machine_facts)
 
     @property
@@ -127,6 +152,13 @@ class LoadResult:
             document["latency_s"] = {
                 f"p{q:g}": self.latency_percentile_s(q).as_dict() for q in supported
             }
+        if self.verdict is not None:
+            document["verdict"] = {
+                "valid": self.verdict.valid,
+                "reasons": list(self.verdict.reasons),
+                "queries_missing": self.verdict.queries_missing,
+                "figures": dict(self.verdict.figures),
+            }
         if self.schedule is not None:
             error_s = self.schedule.error_s
             document["schedule"] = {
@@ -151,6 +183,8 @@ class LoadResult:
             lines.append(
                 f"  median latency {median_ms:.0f} ms, the slowest {self._slowest_ms():.0f}"
             )
+        if self.verdict is not None:
+            lines.append(f"  its own verdict: {self.verdict}")
         if self.schedule is not None and self.schedule.fell_behind:
             lines.append("  THE GENERATOR FELL BEHIND its schedule: it measured itself")
         return "\n".join(lines)
