@@ -97,6 +97,12 @@ CATALOGUE = {
             module="mlperf_loadgen",
         ),
         Component(
+            "g++",
+            "compiles the code that torch.compile and AOTInductor generate",
+            "apt install g++",
+            "these two variants are left out, with a sentence",
+        ),
+        Component(
             "tensorrt",
             "compiles a model for an NVIDIA GPU",
             "on a machine with such a GPU: .venv/bin/uv pip install -e '.[tensorrt]'",

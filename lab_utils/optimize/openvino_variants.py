@@ -1,0 +1,88 @@
+"""OpenVINO on the processor, in the precision that is asked for and the one that it then runs.
+
+Three settings are not its defaults: one stream with a given number of threads (it does not read
+OMP_NUM_THREADS), no pinning (each process would pin itself to the same first cores), and an
+explicit precision (by default bf16 wherever the processor has bf16 instructions, without a word).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab_utils.errors import LabError
+from lab_utils.optimize import onnx_variants
+from lab_utils.optimize.artefacts import Recipe
+from lab_utils.optimize.variant import PICTURE, Floats, Runner, Variant
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MODEL = "model.xml"
+PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
+"""OpenVINO's names, and the course's."""
+
+
+def _convert(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
+    import openvino as ov
+
+    assert base is not None
+    model = ov.Core().read_model(base / onnx_variants.MODEL)
+    ov.save_model(model, folder / MODEL, compress_to_fp16=False)
+
+
+def compiled(path: Path, threads: int, batch: int, precision: str) -> Any:
+    """An `openvino.CompiledModel` for so many pictures at once. precision: "f32" or "bf16"."""
+    import openvino as ov
+
+    core = ov.Core()
+    model = core.read_model(path)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise LabError(
+            f"{path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one "
+            "of each: it is another model."
+        )
+    model.reshape([batch, *PICTURE])
+    settings: dict[str, Any] = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": precision,
+    }
+    return core.compile_model(model, "CPU", settings)
+
+
+def _load(folder: Path, threads: int, labels: int, batch: int, precision: str) -> Runner:
+    import openvino as ov
+
+    model = compiled(folder / MODEL, threads, batch, precision)
+    request = model.create_infer_request()
+
+    def run(values: Floats) -> Floats:
+        logits: Floats = request.infer([values])[0].copy()
+        return logits
+
+    runs_in = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    return Runner(
+        engine=f"OpenVINO {ov.__version__.split('-')[0]}, CPU",
+        threads=int(model.get_property("INFERENCE_NUM_THREADS")),
+        precision=PRECISIONS.get(runs_in, runs_in),
+        call=run,
+        batch=batch,
+    )
+
+
+IR = Recipe("openvino", _convert, ("openvino",), base=onnx_variants.ONNX_FILE)
+VARIANTS = (
+    Variant(
+        "OpenVINO fp32", "another engine again", ("openvino",), IR, partial(_load, precision="f32")
+    ),
+    Variant(
+        "OpenVINO bf16",
+        "that engine, in 16-bit floats",
+        ("openvino",),
+        IR,
+        partial(_load, precision="bf16"),
+    ),
+)

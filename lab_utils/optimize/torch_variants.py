@@ -1,0 +1,216 @@
+"""The variants that PyTorch runs: eager, another layout, another precision, compiled.
+
+Each load sets the threads with which this *process* computes (`torch.set_num_threads`): load one of
+these a process where they shall differ.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab_utils.components.catalogue import CATALOGUE
+from lab_utils.errors import LabError
+from lab_utils.optimize.artefacts import Recipe
+from lab_utils.optimize.variant import Floats, Runner, Variant
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WEIGHTS = "weights.pt"
+SCRIPT = "script.pt"
+PACKAGE = "package.pt2"
+CACHE = "compiled.cache"
+TORCH = ("torch", "torchvision")
+INDUCTOR: dict[str, Any] = {
+    "freezing": True,  # weights are constants: batch norm is folded, layouts are chosen once
+    "cpp.dynamic_threads": True,  # else the number of threads is written into the code
+}
+
+
+# ---- what is saved -------------------------------------------------------------------------------
+
+
+def _save_weights(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
+    import torch
+
+    torch.save(network.state_dict(), folder / WEIGHTS)
+
+
+def _save_script(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the lesson says so once
+        traced = torch.jit.trace(network, _example(batch), check_trace=False)
+        torch.jit.save(torch.jit.freeze(traced), str(folder / SCRIPT))
+
+
+def _save_package(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
+    import torch
+    from torch._inductor import aoti_compile_and_package
+
+    _say_less()
+    with torch.no_grad():
+        exported = torch.export.export(network, (_example(batch),))
+        aoti_compile_and_package(
+            exported,
+            package_path=str(folder / PACKAGE),
+            inductor_configs=INDUCTOR,
+        )
+
+
+def _save_compiled(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
+    """Compile in an empty cache, and keep what it then holds."""
+    import torch
+    from torch._inductor import config
+    from torch._inductor.utils import fresh_cache
+
+    _say_less()
+    torch.compiler.reset()
+    with fresh_cache():
+        with config.patch(INDUCTOR), torch.no_grad():
+            torch.compile(network)(_example(batch))
+        saved = torch.compiler.save_cache_artifacts()
+    torch.compiler.reset()
+    if saved is None:
+        raise LabError("torch.compile left nothing in its cache; is a compiler (g++) installed?")
+    (folder / CACHE).write_bytes(saved[0])
+    _save_weights(network, folder, base, batch)
+
+
+def _say_less() -> None:
+    """Machines without a GPU are told at each compilation that there is none."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+
+
+def _example(batch: int) -> Tensor:
+    import torch
+
+    return torch.zeros(batch, 3, 224, 224)
+
+
+# ---- how it is loaded ----------------------------------------------------------------------------
+
+
+def _network(folder: Path, labels: int) -> nn.Module:
+    import torch
+    from torchvision.models import resnet50
+
+    network: nn.Module = resnet50(weights=None, num_classes=labels)
+    network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
+    return network.eval()
+
+
+def _runner(
+    call: Callable[[Tensor], Tensor], threads: int, precision: str = "fp32", how: str = "eager"
+) -> Runner:
+    import torch
+
+    torch.set_num_threads(threads)
+
+    def run(inputs: Floats) -> Floats:
+        with torch.no_grad():
+            return call(torch.from_numpy(inputs)).float().numpy()
+
+    engine = f"PyTorch {torch.__version__}, {how}"
+    return Runner(engine, torch.get_num_threads(), precision, run)
+
+
+def _eager(folder: Path, threads: int, labels: int, batch: int) -> Runner:
+    return _runner(_network(folder, labels), threads)
+
+
+def _channels_last(folder: Path, threads: int, labels: int, batch: int) -> Runner:
+    import torch
+
+    layout = torch.channels_last
+    network = _network(folder, labels).to(memory_format=layout)
+    return _runner(lambda inputs: network(inputs.contiguous(memory_format=layout)), threads)
+
+
+def _autocast(folder: Path, threads: int, labels: int, batch: int) -> Runner:
+    import torch
+
+    network = _network(folder, labels)
+
+    def call(inputs: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            scores: Tensor = network(inputs)
+        return scores
+
+    return _runner(call, threads, "bf16")
+
+
+def _script(folder: Path, threads: int, labels: int, batch: int) -> Runner:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        network = torch.jit.load(str(folder / SCRIPT))
+    return _runner(network, threads, how="TorchScript")
+
+
+def _compiled(folder: Path, threads: int, labels: int, batch: int) -> Runner:
+    import torch
+    from torch._inductor import config
+    from torch._inductor.utils import fresh_cache
+
+    _say_less()
+    torch.set_num_threads(threads)
+    compiled = torch.compile(_network(folder, labels))
+    with fresh_cache(), config.patch(INDUCTOR), torch.no_grad():
+        torch.compiler.load_cache_artifacts((folder / CACHE).read_bytes())
+        compiled(_example(batch))
+    return _runner(compiled, threads, how="torch.compile")
+
+
+def _package(folder: Path, threads: int, labels: int, batch: int) -> Runner:
+    import torch
+    from torch._inductor import aoti_load_package
+
+    torch.set_num_threads(threads)
+    network = aoti_load_package(str(folder / PACKAGE))
+    runner = _runner(network, threads, how="AOTInductor package")
+    return Runner(runner.engine, runner.threads, runner.precision, runner.call, batch)
+
+
+def _lacks_compiler() -> str | None:
+    compiler = CATALOGUE["g++"]
+    return None if compiler.present() else f"g++ is missing; to get it: {compiler.get}."
+
+
+WEIGHTS_FILE = Recipe("weights", _save_weights, TORCH)
+VARIANTS = (
+    Variant("eager", "nothing: the reference", TORCH, WEIGHTS_FILE, _eager),
+    Variant(
+        "channels-last", "the order of the values in memory", TORCH, WEIGHTS_FILE, _channels_last
+    ),
+    Variant("bf16 autocast", "16-bit floats in matrix products", TORCH, WEIGHTS_FILE, _autocast),
+    Variant(
+        "TorchScript",
+        "a recorded graph in place of Python",
+        TORCH,
+        Recipe("script", _save_script, TORCH),
+        _script,
+    ),
+    Variant(
+        "torch.compile",
+        "generated code for what lies between the matrix products, at each start",
+        TORCH,
+        Recipe("compiled", _save_compiled, TORCH, fixed_batch=True),
+        _compiled,
+        _lacks_compiler,
+    ),
+    Variant(
+        "AOTInductor",
+        "the same generated code, made once and saved",
+        TORCH,
+        Recipe("package", _save_package, TORCH, fixed_batch=True),
+        _package,
+        _lacks_compiler,
+    ),
+)

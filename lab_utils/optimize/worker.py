@@ -1,0 +1,251 @@
+"""One variant in a process of its own: its start, its memory and its times are its own.
+
+    with VariantProcess("ONNX Runtime", artefact, threads=2) as worker:
+        worker.startup.durations_s       # {"start Python": …, "import": …, "load": …}
+        worker.resident_bytes()
+        answered = worker.answer(inputs)     # logits, and the seconds of each picture
+
+Side by side in one process, engines disturb each other: each keeps its helper threads spinning for
+a while after its last picture, and memory cannot be told apart. Here a process computes when asked
+and sleeps otherwise. The clock stands in the process, around the runner alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import sys
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import psutil
+
+from lab_utils.components.process import Process
+from lab_utils.errors import LabError
+from lab_utils.machine.cores import thread_environment
+from lab_utils.measure.stages import Stages
+from lab_utils.optimize.artefacts import Artefact
+from lab_utils.optimize.onednn import Primitive, primitives
+from lab_utils.optimize.variant import Floats, Runner
+from lab_utils.optimize.variants import load, variant
+
+ANSWER_WITHIN_S = 300.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Pictures answered one by one: logits (pictures, labels), and seconds for each."""
+
+    logits: Floats
+    durations_s: list[float]
+
+
+class VariantProcess:
+    """A loaded variant, alive only inside the `with` block.
+
+    engine, threads, precision: as `Runner` has them. startup: from starting Python until it has
+    answered an empty picture. resident: bytes of memory (the kernel's RSS) after the stages
+    "import" and "load". Raises LabError where it cannot be loaded.
+    """
+
+    def __init__(self, name: str, artefact: Artefact, threads: int) -> None:
+        variant(name)
+        self.name = name
+        self.artefact = artefact
+        self.startup = Stages()
+        self.resident: dict[str, int] = {}
+        self.engine, self.threads, self.precision = "", 0, ""
+        ours, theirs = socket.socketpair()
+        self._theirs = theirs
+        self._line = Connection(ours.detach())
+        command = [sys.executable, "-m", "lab_utils.optimize.worker", name, str(artefact.folder)]
+        command += [str(threads), str(theirs.fileno()), repr(time.time())]
+        self._process = Process(
+            f"The process of {name}",
+            command,
+            ready=lambda: self._line.poll(0),
+            environment=thread_environment(threads),
+            pass_fds=[theirs.fileno()],
+            start_timeout_s=ANSWER_WITHIN_S,
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self._process.__enter__()
+        finally:
+            self._theirs.close()
+        try:
+            told = self._hear()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        self.startup = Stages(durations_s=told["startup"])
+        self.resident = told["resident"]
+        self.engine, self.threads = told["engine"], told["threads"]
+        self.precision = told["precision"]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._line.close()
+        self._process.__exit__(kind, error, traceback)
+
+    def answer(self, inputs: Floats, warm_up: int = 0) -> Answered:
+        """Each of the pictures (N, 3, 224, 224) by itself, after `warm_up` of them untimed."""
+        said = self._ask({"inputs": np.ascontiguousarray(inputs), "warm_up": warm_up})
+        return Answered(said["logits"], said["durations_s"])
+
+    def primitives(self, inputs: Floats) -> list[Primitive]:
+        """What oneDNN executes for the pictures (N, 3, 224, 224); only PyTorch's eager modes tell.
+
+        Writing each line costs time, so no speed is taken from such a run.
+        """
+        before = len(self._process.log())
+        self._ask({"inputs": np.ascontiguousarray(inputs), "warm_up": 0, "verbose": True})
+        return primitives(self._process.log()[before:])
+
+    def resident_bytes(self) -> int:
+        """Memory of the process now: code, weights and activations (the kernel's RSS)."""
+        return int(self._ask({"memory": True})["resident_bytes"])
+
+    def processes(self) -> list[psutil.Process]:
+        """The process and what it has started, for looking at."""
+        return self._process.processes()
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self._line.send(question)
+        except OSError:
+            raise self._ended() from None
+        return self._hear()
+
+    def _hear(self) -> dict[str, Any]:
+        try:
+            if not self._line.poll(ANSWER_WITHIN_S):
+                raise LabError(f"{self.name} did not answer in {ANSWER_WITHIN_S:g} s.")
+            said: dict[str, Any] = self._line.recv()
+        except (EOFError, OSError):
+            raise self._ended() from None
+        if "error" in said:
+            raise LabError(said["error"])
+        return said
+
+    def _ended(self) -> LabError:
+        last = (self._process.log().strip().splitlines() or ["it said nothing"])[-1]
+        return LabError(f"The process of {self.name} ended: {last}")
+
+
+class Running(Mapping[str, VariantProcess]):
+    """Several variants, started one after the other and kept until `stop()`.
+
+    For a notebook, whose cells cannot share a `with` block. They end with the kernel at the latest,
+    and also when this object is let go.
+    """
+
+    def __init__(self) -> None:
+        self._workers: dict[str, VariantProcess] = {}
+        self._stack = ExitStack()
+        self._finalizer = weakref.finalize(self, self._stack.close)
+
+    def start(self, name: str, artefact: Artefact, threads: int) -> VariantProcess:
+        """Start one more; a name that runs already is left as it is."""
+        if name not in self._workers:
+            process = VariantProcess(name, artefact, threads)
+            self._workers[name] = self._stack.enter_context(process)
+        return self._workers[name]
+
+    def stop(self) -> None:
+        """Stop all of them; does nothing the second time."""
+        self._finalizer()
+
+    def __getitem__(self, name: str) -> VariantProcess:
+        return self._workers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._workers)
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+
+def _main(name: str, folder: str, threads: str, line: str, started: str) -> None:
+    """The process: load, say so, then answer until the line is closed."""
+    startup = Stages(durations_s={"start Python": time.time() - float(started)})
+    resident: dict[str, int] = {}
+    connection = Connection(int(line))
+    try:
+        with startup.stage("import"):
+            for module in variant(name).imports:
+                importlib.import_module(module)
+        resident["import"] = _resident_bytes()
+        with startup.stage("load"):
+            runner = load(name, Path(folder), int(threads))
+        resident["load"] = _resident_bytes()
+    except LabError as error:
+        connection.send({"error": str(error)})
+        return
+    connection.send(
+        {
+            "startup": startup.durations_s,
+            "resident": resident,
+            "engine": runner.engine,
+            "threads": runner.threads,
+            "precision": runner.precision,
+        }
+    )
+    while True:
+        try:
+            question = connection.recv()
+        except EOFError:
+            os._exit(0)  # taking PyTorch apart object by object costs a second
+        if "memory" in question:
+            connection.send({"resident_bytes": _resident_bytes()})
+            continue
+        try:
+            with _verbose(question.get("verbose", False)):
+                answered = _answer(runner, question["inputs"], question["warm_up"])
+            connection.send(answered)
+        except LabError as error:
+            connection.send({"error": str(error)})
+
+
+def _answer(runner: Runner, pictures: Floats, warm_up: int) -> dict[str, Any]:
+    for picture in pictures[:warm_up]:
+        runner(picture[None])
+    logits, durations_s = [], []
+    for picture in pictures:
+        start_s = time.perf_counter()
+        logits.append(runner(picture[None]))
+        durations_s.append(time.perf_counter() - start_s)
+    return {"logits": np.concatenate(logits), "durations_s": durations_s}
+
+
+def _verbose(wanted: bool) -> AbstractContextManager[object]:
+    if not wanted:
+        return nullcontext()
+    import torch
+
+    mkldnn = torch.backends.mkldnn
+    verbose: AbstractContextManager[object] = mkldnn.verbose(mkldnn.VERBOSE_ON)
+    return verbose
+
+
+def _resident_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
