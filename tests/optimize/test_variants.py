@@ -13,7 +13,7 @@ from lab_utils.machine.cores import available_cores
 from lab_utils.optimize.artefacts import MANIFEST
 from lab_utils.optimize.comparison import largest_difference, top1_agreement
 from lab_utils.optimize.variant import Floats, Runner
-from lab_utils.optimize.variants import REFERENCE, VARIANTS, load, prepare, variant
+from lab_utils.optimize.variants import REFERENCE, VARIANTS, load, variant
 from tests.optimize.saved import HERE, artefact, model
 
 FP32_TOLERANCE = 1e-3
