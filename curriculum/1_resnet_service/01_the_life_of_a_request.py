@@ -13,14 +13,17 @@
 # answers in half a second, and nobody has changed a line.
 #
 # You are asked two things: **where does the time go**, and **what is the first
-# thing to change**. By the end of this lesson you will have reproduced the half
-# second on your own machine, explained it, and removed a good part of it without
+# thing to change**. By the end of this lesson you will have reproduced the slow
+# peak on your own machine, explained it, and removed a good part of it without
 # touching the model.
 #
 # The rule of the course: *guess before you measure*. A guess that fails is worth
 # more than a figure that was merely read. Every figure below is measured now, on
 # the machine that runs this page; your figures will differ from your
 # neighbour's, and the explanations say what to look for in yours.
+#
+# Run the cells one by one with Shift-Enter. The next two set the size of the
+# measurements and import the course's tools; there is nothing to learn in them.
 
 # %% tags=["parameters"]
 scale = "laptop"
@@ -29,6 +32,7 @@ scale = "laptop"
 import itertools
 
 import torch
+from IPython.display import display
 
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores
@@ -48,6 +52,7 @@ from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict
 from lab_utils.show.progress import progress, waiting, watching
 from lab_utils.show.quiz import quiz
+from lab_utils.show.surface import Note
 
 cores = available_cores()
 torch.set_num_threads(cores)
@@ -91,15 +96,14 @@ for guess in service.answer(samples[2].jpeg)[:3]:
 first_answer = predict("How long from starting the process to its first answer?", unit="s")
 
 # %%
-with waiting("A new process starts, loads and answers", about_s=12):
+with waiting("A new process: its first answers, cold and warm", about_s=12):
     cold = cold_start(requests[: at(scale, ci=8, laptop=16)], compute_threads=1)
 
 stages = cold.cold_stages.durations_s
-slowest = max(stages, key=lambda name: stages[name])
 plots.waterfall(
     stages,
     "From nothing to the first answer",
-    highlight=slowest,
+    highlight=max(stages, key=stages.get),
     since="the process was started",
 )
 first_answer.reveal(cold.first_answer_s)
@@ -178,11 +182,12 @@ for name, group in groups.items():
 # of times. Activations need their memory with the first request; later ones find
 # it where it was.
 #
-# Add the two up and a rest remains, for the helper threads that are started,
-# the code paged in from disk, and the caches that are empty. What follows from
-# all of it is one rule, and it is the first rule of measuring: **warm up with
-# the shapes that will come, then measure.** A mean that includes one cold request
-# among ten is wrong by more than most optimisations gain.
+# What the two do not explain goes to helper threads that are started, code paged
+# in from disk, and caches that are empty. What follows from all of it is one
+# rule, and it is the first rule of measuring: **warm up with the shapes that will
+# come, then measure.** Your factor says what it would cost to forget it: a mean of
+# ten requests, one of them cold, is too high by a tenth of what the factor has
+# above 1. With a factor of 3 that is 20 %, more than many an optimisation gains.
 #
 # ## A warm request
 #
@@ -208,10 +213,10 @@ key_figure("warm request", interval(timeline.totals_s).scaled(1e3), "ms")
 key_figure("share of compute", share.scaled(100), "%")
 
 # %% [markdown]
-# Each bar is the median of many requests; the whisker is its 95 % interval: were
-# you to run the cell again on an equally quiet machine, the new median would
-# land in there nineteen times out of twenty. A wide whisker says that something
-# else was using the processor.
+# Each bar is the median of many requests; the whisker is its 95 % interval. The
+# true median is the one that endlessly many requests would show on this machine;
+# of a hundred such whiskers, about ninety-five hold it. A wide whisker says that
+# something else was using the processor.
 #
 # Now the sentence that saves the most work in this trade, Amdahl's law [2]: *a
 # stage that takes the share s of the time can never give more than 1 / (1 − s)*,
@@ -313,7 +318,7 @@ key_figure("added by HTTP, Flask and gunicorn", added, "ms")
 # %%
 connections = max(4, 2 * workers)
 print(load.generators())
-print(f"{connections} connections; {', '.join(variants)}")
+print(f"{connections} connections to each of: {' | '.join(variants)}")
 
 # %% [markdown]
 # The team's first idea was everybody's first idea: one worker answers one request
@@ -370,11 +375,11 @@ print(f"alone, one client: {alone_ms:.0f} ms      at peak: {deployed_ms:.0f} ms"
 key_figure("median latency as deployed, at peak", deployed_ms, "ms")
 
 # %% [markdown]
-# There is the complaint, the half second or more: a request that takes some
-# hundred milliseconds on the desk takes a multiple at peak, with the same code.
-# Waiting in line for others explains part of it. But if your rate has *fallen*
-# with more workers, or has not risen, something else is wrong: the same processor
-# now does less work a second.
+# There is the complaint: what was quick on the desk takes a multiple at peak, with
+# the same code. (Half a second on the team's machine; the line above says what it
+# is on yours.) Waiting in line for others explains part of it. But if your rate
+# has *fallen* with more workers, or has not risen, something else is wrong: the
+# same processor now does less work a second.
 #
 # ## Where did the processor's time go?
 #
@@ -441,9 +446,11 @@ plots.rates(
 mended = compare(rates[pinned], rates[as_deployed], higher_is_faster=True)
 beyond = compare(rates[pinned], rates[one_worker], higher_is_faster=True)
 one_thread.reveal(mended.speed_ratio)
-print(f"against {as_deployed}: {mended}")
-print(f"against {one_worker}: {beyond}")
-print("core-seconds an answer:", ", ".join(f"{interval(c).median:.2f}" for c in cost.values()))
+print(f"against {as_deployed}:\n    {mended}")
+print(f"against {one_worker}:\n    {beyond}")
+print("core-seconds an answer:")
+for name in variants:
+    print(f"    {interval(cost[name]).median:.2f}  {name}")
 key_figure("one thread each ÷ as deployed", mended.speed_ratio, "times")
 
 # %%
@@ -460,14 +467,15 @@ print(f"median latency: {deployed_ms:.0f} ms as deployed, {pinned_ms:.0f} ms wit
 # What remains has a reason, too: it is cheaper to give each core a whole request
 # than a piece of each layer. Whole requests meet nowhere; pieces meet after every
 # layer, and while one thread decodes the JPEG its helpers have nothing to do.
-# The last line above shows it: the third figure is the smallest, on most machines.
+# Compare the core-seconds an answer above: the third figure is the smallest, on
+# most machines.
 # (The price is paid by a lonely client: its request is now computed on one core.)
 #
 # The processor is full, and nothing is wasted. To go further the arithmetic has
 # to become cheaper, and how much there is to gain is a question for the machine's
 # own limits: lesson 1.2.
 #
-# ## A law for the half second
+# ## A law for the waiting
 #
 # Suppose you know only two numbers, the connections kept busy and the answers a
 # second. Little's law [6] gives the third: **in flight = rate × latency**,
@@ -515,7 +523,7 @@ waits_ms = latencies_ms[as_deployed]
 try:
     key_figure("p99 as deployed", percentile(waits_ms, 99), "ms")
 except LabError as refusal:
-    print(refusal)
+    display(Note(str(refusal), label="Refused"))
 
 # %% tags=["deterministic"]
 from lab_utils.measure.percentile import samples_needed
@@ -523,11 +531,12 @@ from lab_utils.measure.percentile import samples_needed
 {f"p{q:g}": samples_needed(q) for q in (50, 90, 95, 99, 99.9)}
 
 # %% [markdown]
-# This course refuses. Among n requests, none may be slower than the true p99,
-# and that happens with probability 0.99ⁿ; only from 459 requests on is it less
-# than one in a hundred (MLPerf's load generator applies the same rule [7]). The
-# p99 of a few dozen requests is a stately name for the slowest of them. A median
-# needs only a few requests; that is why this lesson spoke of medians.
+# With too few requests this course refuses. Among n of them, none may be slower
+# than the true p99, and that happens with probability 0.99ⁿ; only from 459
+# requests on is it less than one in a hundred (MLPerf's load generator applies the
+# same rule [7]). The p99 of a few dozen requests is a stately name for the slowest
+# of them. A median needs only a few requests; that is why this lesson spoke of
+# medians.
 
 # %%
 services.stop()
@@ -541,18 +550,18 @@ client.close()
 #    shape pays again. Warm up, then measure.
 # 3. Warm, nearly everything is compute. Amdahl tells you where not to work.
 # 4. HTTP costs milliseconds, not hundreds of them.
-# 5. The half second at peak is queueing, made worse by workers that fight over
+# 5. The long wait at peak is queueing, made worse by workers that fight over
 #    cores. One environment variable undoes the fight.
 # 6. Connections, rate and latency hang together by a law; two of them give the
 #    third.
 #
-# **Next**: in the lab you get this service and its answers, and make it faster
-# while the answers stay the same. The grader measures yours and the original in
-# turn, as this lesson did.
+# **Next**: lesson 1.2 asks how fast this machine could be at all. At the end of
+# the unit, in the lab, you get this service and its answers, and make it faster
+# while the answers stay the same.
 #
 # ## Three questions
 #
-# Each choice has its reason; a wrong one may be followed by another.
+# Run each folded cell, then choose; after a wrong choice, choose again.
 
 # %%
 quiz(
@@ -562,9 +571,9 @@ quiz(
         "It saves 100 ms a request": "Only if both series are alike, and they are not: the first "
         "one begins with a cold request.",
         "Nothing is known yet: the first series has a cold request in it": "One request of "
-        "1,150 ms among nine of 150 ms has a mean of 250 ms, with no change at all. Compare with "
-        "the factor that you measured for a first compute. Then measure both versions warm, in "
-        "turn, A B B A, and give the interval of the ratio.",
+        "1,150 ms among nine of 150 ms has a mean of 250 ms, with no change at all; a mean does not "
+        "show whether that is what happened. Measure both versions warm, in turn, A B B A, and "
+        "give the interval of the ratio.",
         "Nothing is known yet: ten requests are too few": "A thousand would dilute the fault, not "
         "remove it. Ten may be enough for a median whose interval is given, once all ten are alike.",
     },

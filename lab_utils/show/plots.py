@@ -7,6 +7,7 @@ told apart by its place or its label. Every function draws one figure and shows 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +16,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 from numpy.typing import ArrayLike
 
 from lab_utils.measure.interval import Interval
 from lab_utils.show.predict import number
+from lab_utils.show.surface import surface
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, INK = (
     "#0072B2",
@@ -66,6 +69,9 @@ def figure(height_in: float, title: str, columns: int = 1, **options: Any) -> It
             axes.set_title(title)
         else:
             drawn.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+        if surface() == "live":
+            # Sharp on screens with two pixels to a point.
+            set_matplotlib_formats("retina")  # type: ignore[no-untyped-call]
         plt.show()
 
 
@@ -135,7 +141,8 @@ def cold_and_warm(groups: Mapping[str, ArrayLike], title: str, warm: Interval) -
                 textcoords="offset points",
                 ha="center",
             )
-            axes.text(here.mean(), -0.14, name, transform=axes.get_xaxis_transform(), ha="center",
+            label = textwrap.fill(name, 4 * values.size + 2)
+            axes.text(here.mean(), -0.14, label, transform=axes.get_xaxis_transform(), ha="center",
                       va="top")  # fmt: skip
             places += list(here)
             axes.set_xticks(places)
@@ -146,7 +153,7 @@ def cold_and_warm(groups: Mapping[str, ArrayLike], title: str, warm: Interval) -
         axes.axhline(warm.median, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         axes.text(place - 1.2, warm.median, f" warm: {number(warm.median)} ms", va="bottom",
                   ha="left", color=INK)  # fmt: skip
-        axes.set_xlim(-0.8, place + 1.6)
+        axes.set_xlim(-1.4, place + 1.6)
         axes.tick_params(axis="x", length=0)
         axes.set_ylabel("compute (ms)")
         axes.margins(y=0.15)
@@ -190,7 +197,7 @@ def rates(
     *,
     xlabel: str,
 ) -> None:
-    """One bar a variant with its interval as a whisker, and each run as a dot."""
+    """One bar a variant, its median, with the interval as a whisker and each run as a dot."""
     widest = max(max(values) for values in runs.values())
     with figure(BASE_IN + 1.4 * ROW_IN * len(runs), title) as axes:
         for row, (name, values) in enumerate(runs.items()):
@@ -200,9 +207,10 @@ def rates(
             axes.errorbar(value.median, row, xerr=xerr, **WHISKER)
             spread = np.linspace(-0.17, 0.17, len(values))
             axes.plot(values, row + spread, "o", color=INK, markersize=3, alpha=0.55, zorder=3)
-            _label(axes, max(*values, value.high), row, number(value.median), widest)
+            axes.text(1, row, f"median {number(value.median)}", ha="right", va="center",
+                      transform=axes.get_yaxis_transform())  # fmt: skip
         _rows(axes, list(runs))
-        axes.set_xlim(0, 1.15 * widest)
+        axes.set_xlim(0, 1.3 * widest)
         axes.set_xlabel(xlabel)
 
 

@@ -130,10 +130,10 @@ class Notebook:
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
 
     def run_all(self) -> None:
-        """Run > Run All Cells, until the last code cell has been executed."""
+        """Run > Run All Cells, until the last code cell whose source is not folded has ended."""
         self.menu("Run", "Run All Cells")
-        last = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
-        expect(last).to_have_text(EXECUTED)
+        unfolded = self.page.locator(".jp-CodeCell .jp-InputArea-prompt")
+        expect(unfolded.last).to_have_text(EXECUTED)
         self.wait_until_idle()
 
     def menu(self, name: str, entry: str) -> None:
@@ -144,7 +144,7 @@ class Notebook:
     def code_cell(self, text: str) -> Locator:
         """The code cell whose source contains this text."""
         return self.page.locator(
-            ".jp-CodeCell", has=self.page.locator(".cm-content", has_text=text)
+            ".jp-CodeCell", has=self.page.locator(".jp-Cell-inputWrapper", has_text=text)
         )
 
     def output(self, text: str) -> Locator:

@@ -39,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     solved = nbformat.read(ROOT / "solutions/1_resnet_service/lab.ipynb", 4)
     lesson = copy.deepcopy(solved)
     lesson.cells = [nbformat.v4.new_code_cell(source) for source in LESSON]
+    lesson.cells[-1].metadata.jupyter = {"source_hidden": True}  # as the build folds a quiz
     checks = [i for i, c in enumerate(solved.cells) if c.source.startswith("check(")]
     blank.cells += [c for c in solved.cells if "def postprocess" in c.source]
     blank.cells[-1].id = "solution"
