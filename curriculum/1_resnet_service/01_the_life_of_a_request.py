@@ -333,7 +333,7 @@ more_workers = predict(
 
 # %%
 for name in variants:
-    load.count(services[name], requests, connections=connections, requests=2 * connections)
+    load.count(services[name], requests, connections=connections, requests=connections)
 
 runs = interleaved(
     {
