@@ -27,8 +27,9 @@
 # ./lab check
 # ```
 #
-# in a terminal, which runs your cells in a process of their own, with the clock
-# outside it, and starts your service for real. Hand in this notebook, saved.
+# in a terminal (File → New → Terminal), which runs your cells in a process of their
+# own, with the clock outside it, and starts your service for real. Hand in this
+# notebook, saved.
 
 # %%
 import io

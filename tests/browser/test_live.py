@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,11 +31,12 @@ TASKS = ("preprocess", "postprocess", "measure_latency", "service_settings", "bu
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small lesson; the blank lab with a solution to one task at its end; the solved lab's start.
-
-    The solved lab is cut after its first check, since its services take a minute.
+    """The course; a small lesson; the blank lab with a solution to one task at its end; the solved
+    lab, cut after its first check, since its services take a minute.
     """
     folder = tmp_path_factory.mktemp("course")
+    for part in ("notebooks", "labs"):
+        shutil.copytree(ROOT / part, folder / part)
     blank = nbformat.read(ROOT / "labs/1_resnet_service/lab.ipynb", 4)
     solved = nbformat.read(ROOT / "solutions/1_resnet_service/lab.ipynb", 4)
     lesson = copy.deepcopy(solved)
@@ -101,3 +103,15 @@ def test_a_solved_task_passes(browser: BrowserContext, server: Server) -> None:
     preprocess = notebook.output('check("preprocess"')
     expect(preprocess).to_contain_text("✓ preprocess: right on every input tried")
     expect(preprocess.get_by_role("button", name=re.compile("Check again"))).to_be_enabled()
+
+
+def test_links_lead_onwards_without_leaving_jupyterlab(
+    browser: BrowserContext, server: Server
+) -> None:
+    page = Notebook.open(browser, server, "notebooks/welcome.ipynb").page
+    title = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").get_by_role("heading", level=1)
+    page.get_by_role("link", name="Lab 1", exact=True).click()
+    expect(title).to_contain_text("Lab 1: ")
+    lab = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    lab.get_by_role("link", name=re.compile(r"^1\.\d")).last.click()
+    expect(title).to_contain_text(re.compile(r"^1\.\d"))
