@@ -69,7 +69,10 @@ class LatencyHistogram:
                 f"The expected interval is {interval_s:g} s; expected 1 µs or more, the time "
                 "between two requests of one client."
             )
-        self._counts.record_corrected_value(value, round(interval_s / UNIT_S))
+        # The Python library's own record_corrected_value goes on below the interval, to zero.
+        interval = round(interval_s / UNIT_S)
+        for counted in (value, *range(value - interval, interval - 1, -interval)):
+            self._counts.record_value(counted)
 
     def merge(self, other: LatencyHistogram) -> None:
         """Add the other's counts to these."""

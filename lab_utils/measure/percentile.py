@@ -20,7 +20,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from lab_utils.calculation import Calculation
 from lab_utils.errors import LabError
@@ -41,6 +40,8 @@ def samples_needed(q: float, *, confidence: float = SUPPORT, over: int = 0) -> i
     >>> samples_needed(99, over=1), samples_needed(90, over=1)
     (662, 64)
     """
+    from scipy import stats  # half a second to import; LoadGen's process does without
+
     beyond = 1 - _quantile(q) if q >= 50 else _quantile(q)
     n = over + 1
     step = 1 << math.ceil(math.log2(max(2.0, (over + 10) / beyond)))
@@ -59,6 +60,8 @@ def percentile(samples: ArrayLike, q: float) -> Interval:
     confidence by the binomial distribution. Raises LabError, saying how many samples are missing,
     where fewer than `samples_needed(q)` stand behind it.
     """
+    from scipy import stats
+
     values = np.sort(np.asarray(samples, dtype=float).ravel())
     refuse_unsupported(q, values.size)
     share = _quantile(q)

@@ -35,7 +35,7 @@ def latency_over_time(
                 panel.set_title(f"{name}: {np.size(latencies_ms):,} answers", fontsize=10.5)
             panel.set_xlabel(xlabel)
             panel.grid(visible=True, axis="y")
-            panel.set_ylim(bottom=0)
+        panels[0].set_ylim(bottom=0)  # at the end: it stops the shared axis from growing
         panels[0].set_ylabel("latency (ms)")
 
 

@@ -56,6 +56,13 @@ def test_the_correction_adds_the_requests_that_were_never_sent() -> None:
     assert repaired.worst_s == measured.worst_s
 
 
+def test_the_correction_adds_nothing_below_the_interval() -> None:
+    """As HdrHistogram defines it (Java, recordValueWithExpectedInterval)."""
+    repaired = LatencyHistogram.of([0.035] + [0.02] * 20, interval_s=0.010)
+    assert repaired.count == 1 + 2 + 20 * 2  # 25 and 15 ms; 10 ms beside each of 20 ms
+    assert repaired.spectrum()[1].min() == pytest.approx(0.010, rel=2e-3)
+
+
 def test_an_interval_longer_than_every_latency_adds_nothing() -> None:
     assert LatencyHistogram.of([0.001, 0.002], interval_s=1.0).count == 2
 

@@ -33,6 +33,8 @@ def test_every_request_is_a_dot(axes: Axes) -> None:
     runs = {"closed": ([0, 1], [5, 6]), "open": ([0, 1, 2], [5, 500, 6])}
     load_plots.latency_over_time(runs, "Latency", xlabel="s")
     assert [len(panel.lines[0].get_xdata()) for panel in axes()] == [2, 3]
+    assert axes()[0].get_ylim()[0] == 0
+    assert axes()[0].get_ylim()[1] > 500  # the panels share the axis of the slowest
     assert [panel.get_title("left") for panel in axes()] == [
         "closed: 2 answers",
         "open: 3 answers",
