@@ -64,6 +64,12 @@ class Rate:
     per_s: Interval
     through: str
 
+    def over(self, other: Rate) -> Interval:
+        """How many times the other: the medians' ratio, as wide as the two intervals allow."""
+        mine, its = self.per_s, other.per_s
+        ratio = mine.median / its.median
+        return Interval(ratio, mine.low / its.high, mine.high / its.low, min(mine.n, its.n))
+
 
 @dataclass(frozen=True)
 class Ceilings:
@@ -139,8 +145,8 @@ def measure(threads: int, device: str = "cpu", watch: Watch = iter) -> Ceilings:
     """Measure now, keep nothing."""
     start_s = time.monotonic()
     clock = _cuda_seconds if device == "cuda" else _seconds
-    with _compute_threads(threads):
-        array = torch.ones(_array_bytes(device) // 4, device=device)
+    with compute_threads(threads):
+        array = torch.ones(array_bytes(device) // 4, device=device)
         other = torch.ones_like(array)
         groups: dict[str, list[Kernel]] = {
             "read": reading(array, other),
@@ -222,7 +228,8 @@ def _cuda_seconds(call: Callable[[], object]) -> float:
 
 
 @contextmanager
-def _compute_threads(threads: int) -> Iterator[None]:
+def compute_threads(threads: int) -> Iterator[None]:
+    """PyTorch computes with so many threads inside the `with` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -231,7 +238,7 @@ def _compute_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _array_bytes(device: str) -> int:
+def array_bytes(device: str) -> int:
     """Beyond the last-level cache, within a sixteenth of the memory, a multiple of 16 kB."""
     if device == "cuda":
         properties = torch.cuda.get_device_properties(0)

@@ -56,6 +56,17 @@ class LayerCost:
         """Operations for each byte moved."""
         return self.operations / self.moved_bytes
 
+    def least_time_s(
+        self, peak_per_s: float, bandwidth_bytes_per_s: float, bytes_factor: float = 1
+    ) -> float:
+        """The roofline's least time: what arithmetic needs or what memory needs, the longer.
+
+        bytes_factor: 0.25 where 8-bit integers take the place of these 32-bit numbers. A layer
+        that finds its inputs in a cache can be faster.
+        """
+        moving_s = bytes_factor * self.moved_bytes / bandwidth_bytes_per_s
+        return max(self.operations / peak_per_s, moving_s)
+
 
 def layer_costs(network: nn.Module, inputs: Tensor) -> dict[str, LayerCost]:
     """The costs of every layer for these inputs, in the order in which they run.

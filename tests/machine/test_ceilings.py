@@ -8,8 +8,9 @@ import torch
 
 from lab_utils.errors import LabError
 from lab_utils.machine import ceilings as module
-from lab_utils.machine.ceilings import Ceilings, ceilings, measure
+from lab_utils.machine.ceilings import Ceilings, Rate, ceilings, measure
 from lab_utils.machine.kernels import Kernel, copying, openvino_int8, reading, torch_int8
+from lab_utils.measure.interval import Interval
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def measured() -> Ceilings:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SIZES", (256,))
         patch.setattr(module, "RUN_S", 0.002)
-        patch.setattr(module, "_array_bytes", lambda device: 2**22)
+        patch.setattr(module, "array_bytes", lambda device: 2**22)
         return measure(threads=1)
 
 
@@ -54,7 +55,7 @@ def test_every_ceiling_is_an_interval_with_its_way(measured: Ceilings) -> None:
 
 def test_measuring_leaves_the_thread_count_as_it_was(measured: Ceilings) -> None:
     before = torch.get_num_threads()
-    with module._compute_threads(before + 1):
+    with module.compute_threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
@@ -62,6 +63,11 @@ def test_measuring_leaves_the_thread_count_as_it_was(measured: Ceilings) -> None
 def test_a_precision_that_was_not_measured_is_refused(measured: Ceilings) -> None:
     with pytest.raises(LabError, match=r"'fp7'.*measured are: fp32, bf16"):
         measured.peak_per_s("fp7")
+
+
+def test_a_ratio_is_as_wide_as_both_intervals_allow() -> None:
+    first, second = Rate(Interval(8, 6, 9, 6), "a"), Rate(Interval(2, 1, 3, 7), "b")
+    assert first.over(second) == Interval(4, 2, 9, 6)
 
 
 def test_a_rate_is_work_over_time_and_the_better_median_wins() -> None:
@@ -142,10 +148,10 @@ def test_sizes_grow_until_a_call_takes_long(monkeypatch: pytest.MonkeyPatch) -> 
 def test_arrays_lie_beyond_the_last_level_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "caches", lambda: {"L2": 2**20, "L3": 100 * 2**20})
     monkeypatch.setattr(module, "memory_bytes", lambda: 2**40)
-    assert module._array_bytes("cpu") == 400 * 2**20
+    assert module.array_bytes("cpu") == 400 * 2**20
     monkeypatch.setattr(module, "memory_bytes", lambda: 2**32)
-    assert module._array_bytes("cpu") == 2**28
-    assert module._array_bytes("cpu") % 2**14 == 0
+    assert module.array_bytes("cpu") == 2**28
+    assert module.array_bytes("cpu") % 2**14 == 0
 
 
 def test_bytes_are_those_of_the_arrays() -> None:

@@ -96,3 +96,10 @@ def test_a_network_that_cannot_be_traced_is_refused() -> None:
 def test_no_runs_are_refused() -> None:
     with pytest.raises(LabError, match=r"runs is 0; expected at least 1"):
         layer_times_s(nn.Sequential(nn.ReLU()), torch.zeros(1), runs=0)
+
+
+def test_the_least_time_is_the_longer_of_two() -> None:
+    layer = LayerCost("a", "Linear", 500, 1000, 60, 30, 10)
+    assert layer.least_time_s(peak_per_s=100, bandwidth_bytes_per_s=100) == 10
+    assert layer.least_time_s(peak_per_s=1e6, bandwidth_bytes_per_s=10) == 10
+    assert layer.least_time_s(1e6, 10, bytes_factor=0.25) == 2.5
