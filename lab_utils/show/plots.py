@@ -16,6 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from numpy.typing import ArrayLike
 
@@ -212,6 +214,15 @@ def rates(
         _rows(axes, list(runs))
         axes.set_xlim(0, 1.3 * widest)
         axes.set_xlabel(xlabel)
+
+
+def label_decades(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers; at 2 and 5, too, where it spans few decades."""
+    low, high = axis.get_view_interval()
+    few = high < 300 * low
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axis.set_major_formatter(lambda value, _: number(value))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _interval(value: Interval | float) -> Interval:

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from lab_utils.errors import LabError
 from lab_utils.machine.roofline import attainable_per_s, ridge_point
-from lab_utils.show.plots import CYCLE, INK, figure
+from lab_utils.show.plots import CYCLE, INK, figure, label_decades
 from lab_utils.show.predict import number
 
 MARKERS = "osD^vPX*"
@@ -45,7 +44,7 @@ def roofline(
         raise LabError("A roofline's points need intensities and rates above 0: it is logarithmic.")
     ridges = [ridge_point(peak, bandwidth_bytes_per_s) for peak in peaks_per_s.values()]
     intensities = [intensity for intensity, _ in everything]
-    left = min([*intensities, *ridges]) / 2
+    left = min([*(intensity / 2 for intensity in intensities), *(ridge / 12 for ridge in ridges)])
     right = max([*intensities, *ridges]) * 6
     with figure(4.3, title) as axes:
         _roofs(axes, peaks_per_s, bandwidth_bytes_per_s, (left, right), bandwidth_label)
@@ -69,8 +68,8 @@ def roofline(
         lowest = min([rate for _, rate in everything] or [left * bandwidth_bytes_per_s])
         axes.set_ylim(0.5 * min(lowest, left * bandwidth_bytes_per_s) / GIGA,
                       2 * max(peaks_per_s.values()) / GIGA)  # fmt: skip
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        label_decades(axes.xaxis)
+        label_decades(axes.yaxis)
         axes.grid(visible=True)
         axes.set_xlabel("arithmetic intensity (operations for each byte moved)")
         axes.set_ylabel("billion operations a second")
@@ -101,14 +100,13 @@ def _roofs(
     for text, height in _roof_labels(peaks_per_s):
         axes.annotate(text, (right, height / GIGA), (-2, 3), textcoords="offset points",
                       ha="right", va="bottom", color=INK, fontsize=9.5)  # fmt: skip
-    x = 0.8 * min(ridge_point(peak, bandwidth_bytes_per_s) for peak in peaks_per_s.values())
-    y = x * bandwidth_bytes_per_s / GIGA
-    axes.annotate(
+    x = 0.75 * min(ridge_point(peak, bandwidth_bytes_per_s) for peak in peaks_per_s.values())
+    y = 1.15 * x * bandwidth_bytes_per_s / GIGA
+    axes.text(
+        x,
+        y,
         f"{bandwidth_label}: {number(bandwidth_bytes_per_s / GIGA)} GB/s",
-        (x, y),
-        (0, 3),
-        textcoords="offset points",
-        rotation=np.degrees(np.arctan2(y, x)),  # the line's own direction at this point
+        rotation=np.degrees(np.arctan2(y, x)),  # the direction of the slope at this point
         rotation_mode="anchor",
         transform_rotates_text=True,
         ha="right",
