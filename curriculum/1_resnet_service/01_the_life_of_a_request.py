@@ -341,7 +341,7 @@ runs = interleaved(
             services[name],
             requests,
             connections=connections,
-            requests=connections * at(scale, ci=3, laptop=5),
+            requests=connections * at(scale, ci=2, laptop=5),
         )
         for name in variants
     },

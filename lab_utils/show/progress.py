@@ -95,6 +95,7 @@ class _Line:
     """A line that changes in place, in a notebook or a terminal."""
 
     def __init__(self, text: str) -> None:
+        self._live = surface() == "live"
         self._terminal = surface() == "terminal"
         self._moves = self._terminal and sys.stderr.isatty()
         self._handle: Any = None
@@ -105,12 +106,24 @@ class _Line:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
         elif self._terminal:
             return
+        elif self._live:
+            self._show_widget(text)
         elif self._handle is None:
             from IPython.display import display
 
             self._handle = display(_Text(text), display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(_Text(text))
+
+    def _show_widget(self, text: str) -> None:
+        # A widget, since within an Output a display is not updated.
+        if self._handle is None:
+            import ipywidgets as widgets
+            from IPython.display import display
+
+            self._handle = widgets.Label(style={"font_family": "monospace"})
+            display(self._handle)  # type: ignore[no-untyped-call]
+        self._handle.value = text
 
     def end(self, text: str) -> None:
         if self._terminal:

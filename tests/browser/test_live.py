@@ -23,6 +23,12 @@ LESSON = [
     "from lab_utils.show.quiz import quiz",
     'guess = predict("How long does a request take?", unit="ms")',
     "guess.reveal(Interval(184, 170, 201, 30))",
+    "from lab_utils.show.again import with_button\n"
+    "from lab_utils.show.progress import waiting\n"
+    "def step():\n"
+    "    with waiting('A step', about_s=1):\n"
+    "        pass\n"
+    "with_button('Once more', step, step)",
     'quiz("Rate 20 a second, 8 in flight: mean latency?",\n'
     '     {"400 ms": "8 / 20 = 0.4 s.", "160 ms": "That multiplies; divide."}, right="400 ms")',
 ]
@@ -63,7 +69,7 @@ def browser() -> Iterator[BrowserContext]:
         yield started
 
 
-def test_a_guess_made_after_run_all_is_compared_with_the_measurement(
+def test_a_lesson_compares_guesses_shows_progress_and_answers_choices(
     browser: BrowserContext, server: Server
 ) -> None:
     notebook = Notebook.open(browser, server, "lesson.ipynb")
@@ -74,6 +80,12 @@ def test_a_guess_made_after_run_all_is_compared_with_the_measurement(
     asked.get_by_role("button", name="Keep my guess").click()
     expect(asked).to_contain_text("Kept: 20 ms.")
     expect(revealed).to_contain_text("You guessed 20 ms; measured 184 ms [170 to 201]: 9.2 times")
+
+    step = notebook.output("with_button('Once")
+    expect(step).to_contain_text("A step: done in")
+    step.get_by_role("button", name="Once more").click()
+    expect(step).to_contain_text("A step: done in")
+    expect(step).not_to_contain_text("about 1 s")
 
     quiz = notebook.output('quiz("Rate')
     row = {text: quiz.locator(".widget-hbox", has_text=text) for text in ("160 ms", "400 ms")}
