@@ -654,8 +654,8 @@ key_figure("cores busy during random lookups", seen["lookups at random"].busy.sc
 #   waiting, latency, answers a second for each core (unit 2 does it on queue depth).
 # - **What to buy depends on the roof.** The first load wants more or wider
 #   multipliers, or fewer operations. The second wants bandwidth: more memory
-#   channels, fewer bytes (int8, fusion); more cores bring it only what your second
-#   pair of bars at the top says. The third wants neither: it waits for single
+#   channels, fewer bytes (int8, fusion); more cores bring it only what the two
+#   upper bars of the first plot say. The third wants neither: it waits for single
 #   lines, and gains from more lookups in flight, or a table that fits a cache.
 # - **90 % is late.** Waiting grows long before a machine is full (lesson 1.3).
 #
@@ -668,9 +668,8 @@ if torch.cuda.is_available():
     gpu = ceilings(device="cuda", anew=True)
     print(f"{gpu.device}, measured {gpu.measured}")
     for name, rate in ({"read": gpu.read} | dict(gpu.matrix)).items():
-        print(
-            f"{name:5} {rate.per_s.scaled(1e-12):.2f} T/s, {rate.over(rates[name]):.0f} times the processor's"
-        )
+        times = f", {rate.over(rates[name]):.0f} times the processor's" if name in rates else ""
+        print(f"{name:5} {rate.per_s.scaled(1e-12):.2f} T/s{times}")
     gpu_network, gpu_picture = resnet50(weights=None).cuda(), picture.cuda()
     gpu_times_s = layer_times_s(gpu_network, gpu_picture, runs=runs)
     roofline(
