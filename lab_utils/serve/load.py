@@ -6,9 +6,13 @@ environment, takes its place, and where that is missing too, our own generator d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+
+import psutil
 
 from lab_utils.components.catalogue import program
 from lab_utils.measure.load import loadgen, programs
@@ -63,6 +67,37 @@ def for_a_time(
         requests = max(2 * connections, round(duration_s * rate_rps))
         load = _count(url, jpegs, connections, requests, known=("k6",))
     return ServedLoad(load, service.cpu_s() - before_s)
+
+
+@dataclass
+class Company:
+    """Who used the processor while a load ran, in cores on average; known after the block."""
+
+    service_cores: float = 0.0
+    generator_cores: float = 0.0
+    others_cores: float = 0.0
+
+
+@contextmanager
+def company(service: WebService) -> Iterator[Company]:
+    """Watch the machine's processor time: the service's part, this process's, everybody else's.
+
+    Others are all that neither the service nor this process accounts for: neighbours, the kernel,
+    on a virtual machine also what the host took away ("steal").
+    """
+    found = Company()
+    begun_s, before = time.perf_counter(), (_busy_core_s(), service.cpu_s(), time.process_time())
+    yield found
+    after = (_busy_core_s(), service.cpu_s(), time.process_time())
+    lasted_s = time.perf_counter() - begun_s
+    busy, served, ours = ((b - a) / lasted_s for a, b in zip(before, after, strict=True))
+    found.service_cores, found.generator_cores = served, ours
+    found.others_cores = max(0.0, busy - served - ours)
+
+
+def _busy_core_s() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
 
 
 def tools(

@@ -1,6 +1,8 @@
 """A real service under load: frozen, killed, asked by every tool, given what is no picture."""
 
 import io
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -97,6 +99,19 @@ def test_a_service_that_dies_mid_run(service: WebService) -> None:
     ):
         pass
     assert not any(process.is_running() for process in processes)
+
+
+def test_a_neighbour_is_seen(service: WebService) -> None:
+    spin = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(spin) as neighbour:
+        try:
+            with load.company(service) as company:
+                closed_loop(post(f"{service.url}/predict"), JPEGS, connections=1, requests=100)
+        finally:
+            neighbour.kill()
+    assert company.service_cores > 0
+    assert company.generator_cores > 0
+    assert company.others_cores > 0.2
 
 
 def test_every_tool_asks_the_same_service(service: WebService) -> None:
