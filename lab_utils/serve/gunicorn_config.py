@@ -12,6 +12,7 @@ cores for overbooked and sleeps where it would spin; two compute threads then of
 import importlib
 import os
 import sys
+from typing import Any
 
 READY = "worker ready"
 PRELOAD = "INFERENCE_LAB_PRELOAD"
@@ -33,9 +34,14 @@ def post_worker_init(worker: object) -> None:
     print(READY, flush=True)
 
 
-def worker_exit(server: object, worker: object) -> None:
-    """End at once: taking PyTorch apart object by object costs a core a second or two."""
-    _end()
+def worker_exit(server: object, worker: Any) -> None:
+    """End at once: taking PyTorch apart object by object costs a core a second or two.
+
+    A worker that could not load the application keeps its own exit status: by that gunicorn knows
+    that starting another one is of no use.
+    """
+    if worker.booted:
+        _end()
 
 
 def on_exit(server: object) -> None:

@@ -103,6 +103,13 @@ class WebService:
             used_s += times.user + times.system
         return used_s
 
+    def worker_pids(self) -> list[int]:
+        """The process numbers of the workers, for looking into them from outside."""
+        processes = self._process.processes()
+        known = {process.pid for process in processes}
+        # gunicorn's first process has another parent: the supervisor.
+        return sorted(process.pid for process in processes if process.ppid() in known)
+
     @property
     def process(self) -> Process:
         """The server's process, for its log and for looking at its workers."""

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from lab_utils.errors import LabError
 from lab_utils.measure.profile.result import Profile, Stack
 from lab_utils.show import plots
+from lab_utils.show.predict import number
 from lab_utils.show.surface import surface
 
 PLUMBING = ("_call_impl", "_wrapped_call_impl", "<module>", "nn.Module: ")
@@ -23,8 +25,10 @@ PLUMBING = ("_call_impl", "_wrapped_call_impl", "<module>", "nn.Module: ")
 MIN_SHARE = 0.004
 LEVELS = 24
 LEVEL_IN = 0.3
-CHARACTERS = 118
+CHARACTERS = 106
 """How many letters fit into the whole width."""
+REST = ("the rest", "idle")
+REST_COLOUR = "#d0d0d0"
 
 
 def top_table(profile: Profile, count: int = 8) -> None:
@@ -116,6 +120,48 @@ def flame_graph(
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         axes.set_xlabel(f"share of {plots.duration(root.seconds)}: {profile.counts}", fontsize=9.5)
+
+
+def parts(
+    bars: Mapping[str, Mapping[str, float]], title: str, *, xlabel: str, whole: bool = True
+) -> None:
+    """One bar a row, divided into the same named parts; each part's figure stands in it.
+
+    whole: stretch every bar to 100 % of its own sum; else the axis is in the values' own unit.
+    Raises LabError where a bar has nothing in it.
+    """
+    names = list(dict.fromkeys(name for bar in bars.values() for name in bar))
+    for row, bar in bars.items():
+        if not sum(bar.values()) > 0:
+            raise LabError(f"The bar {row!r} holds nothing; expected parts with a sum above 0.")
+    widest = 1.0 if whole else max(sum(bar.values()) for bar in bars.values())
+    with plots.figure(1.75 + 0.5 * len(bars), title) as axes:
+        colours = [REST_COLOUR if name in REST else plots.CYCLE[i] for i, name in enumerate(names)]
+        for place, bar in enumerate(bars.values()):
+            left = 0.0
+            for colour, name in zip(colours, names, strict=True):
+                value = bar.get(name, 0.0) / (sum(bar.values()) if whole else 1.0)
+                axes.barh(place, value, left=left, height=0.62, color=colour,
+                          label=name if place == 0 else None)  # fmt: skip
+                if value > 0.06 * widest:
+                    text = f"{100 * value:.0f} %" if whole else number(value)
+                    axes.text(left + value / 2, place, text, ha="center", va="center",
+                              color=_ink(colour), fontsize=9.5)  # fmt: skip
+                left += value
+        axes.set_yticks(range(len(bars)), list(bars))
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.set_xlim(0, widest)
+        if whole:
+            axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+        axes.set_xlabel(xlabel)
+        axes.figure.legend(loc="outside lower left", ncols=len(names), fontsize=9.5)
+
+
+def _ink(background: str) -> str:
+    """Black or white, whichever can be read on the colour."""
+    red, green, blue = to_rgb(background)
+    return plots.INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
 
 
 def _tree(stacks: Mapping[Stack, float], since: str | None, hide: tuple[str, ...]) -> _Frame:

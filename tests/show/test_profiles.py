@@ -86,9 +86,24 @@ def test_in_a_terminal_the_table_is_text(capsys: pytest.CaptureFixture[str]) -> 
     [
         ("conv2d (a/b.py:1)", 0.5, "conv2d (a/b.py:1)"),
         ("conv2d (a/b.py:1)", 0.08, "conv2d"),
-        ("a_long_function_name (a/b.py:1)", 0.08, "a_long_f…"),
+        ("a_long_function_name (a/b.py:1)", 0.08, "a_long_…"),
         ("conv2d (a/b.py:1)", 0.01, ""),
     ],
 )
 def test_names_fit_their_box(name: str, width: float, text: str) -> None:
     assert profiles._fitting(name, width) == text
+
+
+def test_parts_of_a_whole_add_up_to_it_and_name_their_share(axes: Axes) -> None:
+    bars = {"before": {"work": 3.0, "wait": 1.0}, "after": {"work": 3.0, "wait": 0.01}}
+    profiles.parts(bars, "States", xlabel="share")
+    widths = [round(p.get_width(), 3) for p in axes().patches]
+    assert widths == [0.75, 0.25, 0.997, 0.003]
+    assert [t.get_text() for t in axes().texts] == ["75 %", "25 %", "100 %"]
+    profiles.parts(bars, "States", xlabel="seconds", whole=False)
+    assert axes().get_xlim() == (0, 4)
+
+
+def test_an_empty_bar_is_refused() -> None:
+    with pytest.raises(LabError, match="The bar 'after' holds nothing"):
+        profiles.parts({"after": {}}, "States", xlabel="share")

@@ -32,6 +32,7 @@ BLIND_TO = (
 NO_STACKS = "plain Python: without stacks only operators have rows"
 PYTHON = re.compile(r"(?P<file>.+)\((?P<line>\d+)\): (?P<function>.+)")
 BUILT_IN = re.compile(r"<built-in (?:method|function) (?P<name>\S+)(?: of (?P<owner>.+?))?>")
+WORK = "inference-lab: the work"
 OWN_FILES = ("torch/profiler/", "torch/autograd/profiler.py")
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # its C++ library writes notices into the page
 
@@ -50,24 +51,15 @@ def profile(
     """
     if trace is not None and not trace.name.endswith((".json", ".json.gz")):
         raise LabError(f"The trace is to be {trace.name}; expected a name in .json or .json.gz.")
-    config = torch._C._profiler._ExperimentalConfig(verbose=True) if stacks else None
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    if torch.cuda.is_available():
-        activities.append(torch.profiler.ProfilerActivity.CUDA)
-    with torch.profiler.profile(
-        activities=activities,
-        record_shapes=True,
-        profile_memory=memory,
-        with_stack=stacks,
-        experimental_config=config,
-    ) as profiler:
+    with profiler(stacks=stacks, memory=memory) as recorder:
         start_s = time.perf_counter()
-        work()
+        with torch.profiler.record_function(WORK):
+            work()
         elapsed_s = time.perf_counter() - start_s
     if trace is not None:
         trace.parent.mkdir(parents=True, exist_ok=True)
-        profiler.export_chrome_trace(str(trace))
-    found, calls, memory_bytes = _read(profiler.events())
+        recorder.export_chrome_trace(str(trace))
+    found, calls, memory_bytes = _read(recorder.events())
     rows = (
         Row(r.name, r.self_s, r.total_s, calls[r.name], memory_bytes[r.name] if memory else None)
         for r in rows_of_stacks(found)
@@ -80,6 +72,21 @@ def profile(
         elapsed_s=elapsed_s,
         stacks=found,
         trace=trace,
+    )
+
+
+def profiler(*, stacks: bool = True, memory: bool = True) -> torch.profiler.profile:
+    """PyTorch's own object, set so that stacks are not empty and a GPU is recorded where it is."""
+    config = torch._C._profiler._ExperimentalConfig(verbose=True) if stacks else None
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if torch.cuda.is_available():
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    return torch.profiler.profile(
+        activities=activities,
+        record_shapes=True,
+        profile_memory=memory,
+        with_stack=stacks,
+        experimental_config=config,
     )
 
 
@@ -99,7 +106,12 @@ def operator(name: str) -> str:
 
 
 def _read(events: Any) -> tuple[dict[Stack, float], dict[str, int], dict[str, int]]:
-    """Self seconds by stack; calls and net bytes by name. The profiler's own calls are left out."""
+    """Self seconds by stack; calls and net bytes by name.
+
+    The profiler's own calls are left out, and what other threads than the work's did in Python:
+    in a notebook they wait for messages.
+    """
+    here = {event.thread for event in events if event.name == WORK}
     stacks: dict[Stack, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
     memory_bytes: dict[str, int] = defaultdict(int)
@@ -113,7 +125,11 @@ def _read(events: Any) -> tuple[dict[Stack, float], dict[str, int], dict[str, in
             at = at.cpu_parent
         if any(own in name for name in names for own in OWN_FILES):
             continue
-        stack = tuple(_frame(name) for name in reversed(names))
+        if event.thread not in here and "::" not in event.name:
+            continue
+        stack = tuple(_frame(name) for name in reversed(names) if name != WORK)
+        if not stack or event.name == WORK:
+            continue
         stacks[stack] += max(event.self_cpu_time_total, 0.0) / 1e6
         calls[stack[-1]] += 1
         memory_bytes[stack[-1]] += event.self_cpu_memory_usage

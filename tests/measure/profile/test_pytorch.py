@@ -1,5 +1,6 @@
 import gzip
 import json
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +41,15 @@ def test_with_stacks_it_sees_python_and_without_it_does_not(planted: ModuleType)
     without = pytorch.profile(request, stacks=False)
     assert not any("many_small_calls" in row.name for row in without.rows)
     assert any("plain Python" in blind for blind in without.blind_to)
+
+
+def test_a_thread_that_waits_beside_the_work_does_not_count(planted: ModuleType) -> None:
+    thread = threading.Thread(target=planted.wait_for_somebody, args=(0.5,))
+    thread.start()
+    profile = pytorch.profile(planted_operator)
+    thread.join()
+    assert profile.seen < 1.1
+    assert not any("wait_for_somebody" in row.name for row in profile.rows)
 
 
 def test_operators_are_told_from_python() -> None:
