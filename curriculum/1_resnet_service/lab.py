@@ -10,15 +10,18 @@
 # The service of lesson 1.1 is in production: Flask, gunicorn, a pre-trained
 # ResNet-50. At peak it takes half a second and more for one picture. You know by
 # now where that time goes. Your job in this lab is to make the service faster
-# **and to prove it**, without changing a single answer.
+# **and to prove it**: first without changing a single answer, then with eight bits
+# in place of thirty-two and the same label on top.
 #
 # | task | what you write | points |
 # |---|---|---|
 # | 1 | `preprocess`: from JPEG bytes to the network's input | 2 |
 # | 2 | `postprocess`: from the network's output to an answer | 2 |
 # | 3 | `measure_latency`: a measurement that can be trusted | 2 |
-# | 4 | `service_settings`: workers and threads for this machine | 2 |
-# | 5 | `build_predictor`: the same answers from a faster network | 2 |
+# | 4 | `find_bottleneck`: the stage that dominates, and what it is worth | 2 |
+# | 5 | `service_settings`: workers and threads for this machine | 2 |
+# | 6 | `build_predictor`: the same answers from a faster network | 2 |
+# | 7 | `build_int8_predictor`: eight bits, several times the rate | 4 |
 #
 # Fill in each task's cell, then run the check below it. A check runs here, in your
 # notebook, on inputs drawn afresh each time: it is **advice**. The mark comes from
@@ -34,6 +37,7 @@
 # %%
 import io
 import time
+from pathlib import Path
 
 import onnxruntime
 import torch
@@ -41,7 +45,7 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from lab_utils.grade.notebook import checks_for
-from lab_utils.models import resnet
+from lab_utils.models import pictures, resnet
 
 check = checks_for("1_resnet_service")
 
@@ -174,7 +178,53 @@ def measure_latency(call, n: int, warmup: int) -> list[float]:
 check("measure_latency", measure_latency)
 
 # %% [markdown]
-# ## Task 4: the service's settings
+# ## Task 4: find the stage that dominates
+#
+# A request passes through stages. You get them as `stages`, a dict from each
+# stage's name to a function that does the stage's work for one request and takes
+# no arguments; they must be called in the dict's order. Run **one** whole request to
+# warm up, untimed, then `requests` whole requests, each stage timed. Return
+#
+# - `stage`: the name of the one that takes the largest part of the time,
+# - `share`: that part, from 0 to 1,
+# - `limit`: how many times as fast the whole request can become at most, however
+#   fast that stage is made.
+#
+# **Why it is checked:** the slowest thing you *saw* is not the slowest thing there
+# *is*. In each of the check's requests some stage is slow once, in the first request,
+# and is not the one to work on. And the limit decides whether the work is worth
+# beginning: teams have rewritten a stage that held 8 % of the time.
+#
+# <details><summary>Hint</summary>
+#
+# Add up the durations of each stage, divide by the sum of all. Amdahl's law with an
+# infinitely fast stage leaves 1 − share of the time: `./lab calc amdahl`.
+# </details>
+
+
+# %% task="find_bottleneck"
+def find_bottleneck(stages: dict, requests: int) -> dict:
+    """The stage with the largest share: {"stage": …, "share": …, "limit": …}."""
+    ### BEGIN SOLUTION
+    for run in stages.values():
+        run()
+    took_s = dict.fromkeys(stages, 0.0)
+    for _ in range(requests):
+        for name, run in stages.items():
+            start = time.perf_counter()
+            run()
+            took_s[name] += time.perf_counter() - start
+    stage = max(took_s, key=took_s.get)
+    share = took_s[stage] / sum(took_s.values())
+    return {"stage": stage, "share": share, "limit": 1 / (1 - share)}
+    ### END SOLUTION
+
+
+# %% check="find_bottleneck" points=2
+check("find_bottleneck", find_bottleneck)
+
+# %% [markdown]
+# ## Task 5: the service's settings
 #
 # The deployed service runs one gunicorn worker for each core, and nobody thought
 # of threads, so each worker starts as many compute threads as there are cores.
@@ -224,7 +274,7 @@ check("service_settings", service_settings)
 # With good settings every core is busy all the time, and no setting can do better
 # than that. What is left is the work itself. Is all of it needed?
 #
-# ## Task 5: compute the same answer faster
+# ## Task 6: compute the same answer faster
 #
 # PyTorch ran the network layer by layer, as it was written. An inference engine
 # reads the whole graph first. It folds each batch normalisation into the
@@ -239,7 +289,7 @@ check("service_settings", service_settings)
 #
 # **You pass** when your predictor, behind the same Flask application, answers at
 # least 1.2 times as many requests per second as the original, whole interval
-# again, with both tuned as in task 4: one worker a core, one thread each. So the
+# again, with both tuned as in task 5: one worker a core, one thread each. So the
 # ratio is your engine's alone. Every answer given under load is compared with the
 # original's to the same picture: each probability within 0.001, and no picture is
 # ever sent twice.
@@ -260,7 +310,7 @@ check("service_settings", service_settings)
 #
 # <details><summary>Hint 2: it is no faster when served</summary>
 #
-# The setting of task 4 is an environment variable (`OMP_NUM_THREADS`). Engines that
+# The setting of task 5 is an environment variable (`OMP_NUM_THREADS`). Engines that
 # bring a thread pool of their own do not read it: ONNX Runtime wants
 # `SessionOptions().intra_op_num_threads`.
 # </details>
@@ -293,19 +343,111 @@ def build_predictor(compute_threads: int):
 check("build_predictor", build_predictor)
 
 # %% [markdown]
+# Every answer is the same to three decimals, and that is what limits you now: 32
+# bits for each number. The user reads the *label*.
+#
+# ## Task 7: serve it in eight bits
+#
+# Eight-bit integers take a quarter of the memory traffic, and processors with the
+# right instructions multiply several times as many of them at once (`./lab doctor`
+# names yours; lesson 1.2 measured the rate). Making them costs accuracy, unless the
+# quantiser sees what the numbers look like: it is given *calibration* pictures and
+# picks each layer's scale from the activations that they cause.
+#
+# `build_int8_predictor(folder, compute_threads)` returns `predict(jpeg)` as in task 6.
+# It is called more than once. The **first** time `folder` is empty: quantise, and
+# save the model in it. **Later** calls, one in each worker of the service, find the
+# model there and only load it: a new replica must be ready in a moment (lesson 1.1),
+# and should not need a quantiser at all.
+#
+# **You pass** when your predictor, served as in task 6,
+#
+# - answers at least **3 times** as many requests per second as the original with
+#   good settings, whole interval,
+# - gives the original's top label to at least **97 %** of the pictures of which the
+#   original is *sure*: its first label leads the second by 0.25 or more. (Where it
+#   wavers itself, a rounding in any layer may tip the scales.)
+# - and has a **p99 no worse** than the original's. For a p99 to mean something 459
+#   requests are sent to each, so this check of `./lab check` takes a minute or two.
+#
+# Calibrate with `pictures.draw(count, seed, half="fit")`: the halves of the
+# photographs that are never sent as requests. Sixty-four are plenty; their labels do
+# not matter, their pixels do.
+#
+# *Before you run it: tasks 5 and 6 gained what they gained. Write down what you expect
+# of this one, and whether decoding and resizing the JPEG, the same as before, will
+# still be a small part of the request.*
+#
+# <details><summary>Hint 1: which quantiser?</summary>
+#
+# `nncf.quantize` on a model from `openvino.convert_model`, with an `nncf.Dataset` of
+# preprocessed inputs of shape (1, 3, 224, 224); `openvino.save_model` writes it. Or
+# ONNX Runtime: `quantize_static` with a `CalibrationDataReader`, per channel. Import
+# the quantiser only where you quantise: the service does without.
+# </details>
+#
+# <details><summary>Hint 2: the answers suffer</summary>
+#
+# Calibrate on inputs that went through *your* `preprocess`. NNCF's slower bias
+# correction (`fast_bias_correction=False`) is the better one.
+# </details>
+#
+# <details><summary>Hint 3: two workers are no faster than one</summary>
+#
+# OpenVINO pins its threads to cores, in every process to the same ones. Set
+# `ENABLE_CPU_PINNING` to `False`, and `INFERENCE_NUM_THREADS` to `compute_threads`.
+# </details>
+
+
+# %% task="build_int8_predictor"
+def build_int8_predictor(folder: str, compute_threads: int):
+    """A function predict(jpeg), from the int8 model in `folder`, which is made if missing."""
+    ### BEGIN SOLUTION
+    import openvino
+
+    model = resnet.load()
+    path = Path(folder) / "int8.xml"
+    if not path.exists():
+        import nncf
+
+        fitted = [preprocess(p.jpeg)[None].numpy() for p in pictures.draw(64, 1, half="fit")]
+        shape = [1, 3, 224, 224]
+        converted = openvino.convert_model(
+            model.network, example_input=torch.zeros(shape), input=shape
+        )
+        quantised = nncf.quantize(
+            converted, nncf.Dataset(fitted), subset_size=64, fast_bias_correction=False
+        )
+        openvino.save_model(quantised, path)
+    settings = {"INFERENCE_NUM_THREADS": compute_threads, "ENABLE_CPU_PINNING": False}
+    settings["PERFORMANCE_HINT"] = "LATENCY"
+    compiled = openvino.Core().compile_model(path, "CPU", settings)
+
+    def predict(jpeg: bytes) -> list[dict]:
+        logits = compiled(preprocess(jpeg)[None].numpy())[0]
+        return postprocess(torch.from_numpy(logits[0]), model.labels, k=5)
+
+    return predict
+    ### END SOLUTION
+
+
+# %% check="build_int8_predictor" points=4
+check("build_int8_predictor", build_int8_predictor)
+
+# %% [markdown]
 # ## Hand in
 #
 # Save the notebook, then run `./lab check` in a terminal. It prints your points, and
 # for each task that failed the reason and what to do about it. What you gained is
-# two factors, one on top of the other: the settings' (lesson 1.1 measured what the
-# deployed ones cost) and the engine's. Their product is how many times as many
-# pictures your service answers on the same machine, for the same money, with the
-# same answers.
+# three factors, one on top of the other: the settings' (lesson 1.1 measured what the
+# deployed ones cost), the engine's and the eight bits'. Their product is how many times
+# as many pictures your service answers on the same machine, for the same money.
 #
 # Two questions to take along:
 #
 # - Lesson 1.1 showed which share of a request is computing. What is the largest
-#   ratio that *any* engine could reach in task 5, were its computing free?
+#   ratio that *any* engine could reach in tasks 6 and 7, were its computing free? How
+#   far is yours from it, and what would you work on next?
 # - Both checks counted requests per second while clients waited in line. Which
 #   latency does a client see at a *given* arrival rate? That needs an open loop,
 #   and is where the next lessons begin.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,28 @@ from lab_utils.grade.answer import load
 ANSWER = "INFERENCE_LAB_ANSWER"
 
 
-def create_app() -> Flask:
-    """The WSGI application; builds the predictor, so it takes as long as the answer does."""
-    answer = json.loads(Path(os.environ[ANSWER]).read_text())
+def write_answer(
+    path: Path,
+    cells: Sequence[Mapping[str, Any]],
+    function: str,
+    arguments: Mapping[str, Any],
+) -> None:
+    """Write the file that `INFERENCE_LAB_ANSWER` names."""
+    answer = {"cells": list(cells), "function": function, "arguments": dict(arguments)}
+    path.write_text(json.dumps(answer))
+
+
+def predictor(path: Path) -> Callable[[bytes], Any]:
+    """What the answer in a file builds; takes as long as it does."""
+    answer = json.loads(path.read_text())
     build = load(answer["cells"], answer["function"])
-    return serve(build(**answer["arguments"]))
+    built: Callable[[bytes], Any] = build(**answer["arguments"])
+    return built
+
+
+def create_app() -> Flask:
+    """The WSGI application; builds the predictor first."""
+    return serve(predictor(Path(os.environ[ANSWER])))
 
 
 def serve(predict: Callable[[bytes], Any]) -> Flask:

@@ -7,7 +7,6 @@ instructor's key, part marks.
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 
 from lab_utils.errors import LabError
 from lab_utils.grade import services, wire
+from lab_utils.grade.answer_app import write_answer
 from lab_utils.grade.session import NOT_PLAIN, Raised
 from lab_utils.grade.spec import Answer, FunctionTask, Lab, ServiceTask, Task, Wrong
 from lab_utils.grade.submission import Submission
@@ -108,7 +108,7 @@ def verdict_on(task: ServiceTask, found: services.Comparison) -> tuple[State, st
     """
     bar = task.bar(found.cores)
     if (found.ratio.low >= bar) if found.decided else (found.ratio.median >= bar):
-        return "passed", ""
+        return _verdict_on_tail(task, found)
     across = "" if found.decided else ", and the median of a longer run decides"
     return "failed", (
         f"Your service answered {found.ratio:.2f} times as many requests a second as the "
@@ -116,13 +116,29 @@ def verdict_on(task: ServiceTask, found: services.Comparison) -> tuple[State, st
     )
 
 
-def figures_of(found: services.Comparison) -> dict[str, Figure]:
+def _verdict_on_tail(task: ServiceTask, found: services.Comparison) -> tuple[State, str]:
+    """Failed where the answer's whole interval lies above the reference's."""
+    if found.tails_s is None or found.tails_s[1].low <= found.tails_s[0].high:
+        return "passed", ""
+    reference_ms, answer_ms = (tail_s.scaled(1e3) for tail_s in found.tails_s)
+    return "failed", (
+        f"Your service answers more requests a second, but its p{task.tail:g} is "
+        f"{answer_ms:.0f} ms where the reference's is {reference_ms:.0f}. Look for work that only "
+        "some requests do, and for requests that wait for each other."
+    )
+
+
+def figures_of(task: ServiceTask, found: services.Comparison) -> dict[str, Figure]:
     """The figures of a comparison, by the names they have in a report."""
-    return {
+    figures = {
         "speedup": Figure(found.ratio, "×"),
         "reference": Figure(found.reference_rps, "requests/s"),
         "yours": Figure(found.answer_rps, "requests/s"),
     }
+    if found.tails_s is not None:
+        for whose, tail_s in zip(("reference's", "your"), found.tails_s, strict=True):
+            figures[f"{whose} p{task.tail:g}"] = Figure(tail_s.scaled(1e3), "ms")
+    return figures | dict(found.figures)
 
 
 def explain(error: Exception, task: Task) -> str:
@@ -175,13 +191,13 @@ def _grade_service(
     workers: Workers,
     progress: Progress,
 ) -> tuple[State, str, Mapping[str, Figure]]:
-    with workers.answer(cells, task.function, task.limit_s) as answer:
-        deployment = task.examine(answer, services.cores_to_use(), seed)
     with tempfile.TemporaryDirectory(prefix="answer-") as folder:
+        made = Path(folder) / "made"
+        made.mkdir()
+        with workers.answer(cells, task.function, task.limit_s) as answer:
+            deployment = task.examine(answer, services.cores_to_use(), seed, str(made))
         path = Path(folder) / "answer.json"
-        arguments = {"compute_threads": deployment.compute_threads}
-        own = {"cells": cells, "function": task.function, "arguments": arguments}
-        path.write_text(json.dumps(own))
+        write_answer(path, cells, task.function, deployment.arguments)
         found = services.compare(task, deployment, path, seed, progress=progress)
     state, message = verdict_on(task, found)
-    return state, message, figures_of(found)
+    return state, message, figures_of(task, found)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -111,7 +112,8 @@ def _rehearsed(
 def _compared(task: ServiceTask, answer: Answer, seed: int) -> tuple[State, str, dict[str, Figure]]:
     from lab_utils.show.progress import waiting
 
-    deployment = task.examine(answer, services.cores_to_use(), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        deployment = task.examine(answer, services.cores_to_use(), seed, folder)
     with waiting("Starting both services and comparing them", about_s=45):
         found = services.compare(task, deployment, None, seed, pairs=PAIRS, longer=False)
     figures = {f"{task.function}, served": Figure(found.ratio, "×")}

@@ -10,26 +10,23 @@ timed is judged.
 
 from __future__ import annotations
 
-import http.client
-import json
+import math
 import os
 import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-
-import numpy as np
 
 from lab_utils.errors import LabError
 from lab_utils.grade.answer_app import ANSWER
+from lab_utils.grade.clients import Block, send
 from lab_utils.grade.spec import Deployment, ServiceTask, Wrong
+from lab_utils.grade.verdict import Figure
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.interval import Interval, interval, ratio_interval
+from lab_utils.measure.percentile import percentile, samples_needed
 from lab_utils.serve.web import WebService
 
 MAX_CORES = 4
@@ -44,9 +41,6 @@ CLEAR = {2: 3.0, 4: 1.25}
 side: a ratio on the other side would need as many disturbances of that size in one direction."""
 LONGER = 3
 """How many times as many pairs decide where the first ones could not."""
-REQUEST_TIMEOUT_S = 60
-MAX_REPLY_BYTES = 2**20
-HTTP_OK = 200
 ANSWER_APP = "lab_utils.grade.answer_app:create_app()"
 PRELOAD = ("torch", "torchvision", "flask", "lab_utils.models.resnet")
 
@@ -65,6 +59,10 @@ class Comparison:
     cores: int
     decided: bool
     """Whether the interval stands clear of the bar."""
+    tails_s: tuple[Interval, Interval] | None = None
+    """The task's percentile of both latencies, the reference's first."""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """What `judge_all` found."""
 
 
 def cores_to_use() -> int:
@@ -90,31 +88,66 @@ def compare(
     cores = cores_to_use()
     bar = task.bar(cores)
     seeds = random.Random(seed)
-    reference_s: list[float] = []
-    answer_s: list[float] = []
+    needed = 0 if task.tail is None else samples_needed(task.tail)
     with ExitStack() as stack:
         progress("starting both services")
         reference, answer = _start_both(stack, task.reference(cores), deployment, answer_file)
         pair = _Pair(task, reference, answer, clients=CLIENTS_PER_CORE * cores)
         count = pair.clients
-        slower_s = max(pair.run(task.draw(seeds.getrandbits(63), count), answer_first=True))
-        wanted = round(BLOCK_S / (slower_s / count))
+        warm = pair.run(task.draw(seeds.getrandbits(63), count), answer_first=True)
+        wanted = round(BLOCK_S / (max(block.duration_s for block in warm) / count))
         count = min(max(wanted, LEAST_PER_CORE * cores), MOST_PER_CORE * cores)
-        last = pairs * (LONGER if longer else 1)
+        first = max(pairs, math.ceil(needed / count))
+        last = max(first, pairs * (LONGER if longer else 1))
+        blocks: list[tuple[Block, Block]] = []
         for i in range(last):
-            progress(f"pair {i + 1} of {pairs if i < pairs else last}, {count} requests each")
-            durations_s = pair.run(task.draw(seeds.getrandbits(63), count), bool(i % 2))
-            reference_s.append(durations_s[0])
-            answer_s.append(durations_s[1])
-            ratios = np.asarray(reference_s) / np.asarray(answer_s)
+            progress(f"pair {i + 1} of {first if i < first else last}, {count} requests each")
+            blocks.append(pair.run(task.draw(seeds.getrandbits(63), count), bool(i % 2)))
+            ratio = _ratio(blocks)
+            ratios = [one.duration_s / other.duration_s for one, other in blocks]
             clear = CLEAR.get(i + 1)
-            if clear and (min(ratios) >= clear * bar or clear * max(ratios) < bar):
+            if clear and clear * max(ratios) < bar:
                 break
-            if i + 1 == pairs and _decided(ratio_interval(reference_s, answer_s), bar):
+            if clear and min(ratios) >= clear * bar and count * len(blocks) >= needed:
                 break
-    ratio = ratio_interval(reference_s, answer_s)
-    rates = [interval(count / np.asarray(side)) for side in (reference_s, answer_s)]
-    return Comparison(ratio, rates[0], rates[1], cores, _decided(ratio, bar))
+            if i + 1 == first and _decided(ratio, bar):
+                break
+    sides = list(zip(*blocks, strict=True))
+    rates = [interval([count / block.duration_s for block in side]) for side in sides]
+    enough = count * len(blocks) >= needed
+    return Comparison(
+        ratio,
+        rates[0],
+        rates[1],
+        cores,
+        _decided(ratio, bar),
+        _tails_s(task, sides) if enough else None,
+        _figures(task, sides) if enough else {},
+    )
+
+
+def _ratio(blocks: Sequence[tuple[Block, Block]]) -> Interval:
+    """How many times as fast the answer is, from pairs of blocks, the reference's first."""
+    return ratio_interval(
+        [reference.duration_s for reference, _ in blocks],
+        [answer.duration_s for _, answer in blocks],
+    )
+
+
+def _tails_s(
+    task: ServiceTask, sides: Sequence[Sequence[Block]]
+) -> tuple[Interval, Interval] | None:
+    if task.tail is None:
+        return None
+    latencies_s = [[r.latency_s for block in side for r in block.replies] for side in sides]
+    return percentile(latencies_s[0], task.tail), percentile(latencies_s[1], task.tail)
+
+
+def _figures(task: ServiceTask, sides: Sequence[Sequence[Block]]) -> Mapping[str, Figure]:
+    if task.judge_all is None:
+        return {}
+    documents = [[d for block in side for d in block.documents] for side in sides]
+    return task.judge_all(documents[0], documents[1])
 
 
 def _decided(ratio: Interval, bar: float) -> bool:
@@ -130,59 +163,24 @@ class _Pair:
     answer: WebService
     clients: int
 
-    def run(self, bodies: Sequence[bytes], answer_first: bool) -> tuple[float, float]:
-        """Send the requests to both, judge all replies; gives both durations in seconds."""
+    def run(self, bodies: Sequence[bytes], answer_first: bool) -> tuple[Block, Block]:
+        """Send the requests to both and judge all replies; gives the reference's block first."""
         order = [self.reference, self.answer]
-        blocks = {}
-        for service in reversed(order) if answer_first else order:
-            blocks[service] = self._block(service, bodies)
-        expected_s, expected = blocks[self.reference]
-        given_s, given = blocks[self.answer]
-        if failed := [reply.failure for reply in expected if reply.failure]:
-            raise NotComparable(f"The reference service failed: {failed[0]}")
-        if failed := [reply.failure for reply in given if reply.failure]:
+        blocks = {
+            service: send(f"{service.url}{self.task.path}", bodies, self.clients)
+            for service in (reversed(order) if answer_first else order)
+        }
+        expected, given = blocks[self.reference], blocks[self.answer]
+        if failures := expected.failures:
+            raise NotComparable(f"The reference service failed: {failures[0]}")
+        if failures := given.failures:
             raise Wrong(
-                f"Your service failed {len(failed)} of {len(given)} requests ({failed[0]}). "
+                f"Your service failed {len(failures)} of {len(bodies)} requests ({failures[0]}). "
                 "Every request needs an answer: call your function on a picture in the notebook "
                 "and mend what it says."
             )
-        self.task.judge([r.document for r in expected], [r.document for r in given])
-        return expected_s, given_s
-
-    def _block(self, service: WebService, bodies: Sequence[bytes]) -> tuple[float, list[_Reply]]:
-        with ThreadPoolExecutor(self.clients) as clients:
-            start = time.perf_counter()
-            replies = list(
-                clients.map(lambda body: _post(service.url, self.task.path, body), bodies)
-            )
-            return time.perf_counter() - start, replies
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """A parsed reply, or why there is none."""
-
-    document: Any = None
-    failure: str = ""
-
-
-def _post(url: str, path: str, body: bytes) -> _Reply:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=REQUEST_TIMEOUT_S)
-    try:
-        connection.request("POST", path, body, {"Content-Type": "image/jpeg"})
-        response = connection.getresponse()
-        content = response.read(MAX_REPLY_BYTES)
-        document = json.loads(content)
-        if response.status != HTTP_OK:
-            said = document.get("error") if isinstance(document, dict) else None
-            return _Reply(failure=f"status {response.status}: {said}"[:300])
-        return _Reply(document)
-    except (OSError, http.client.HTTPException) as error:
-        return _Reply(failure=f"{type(error).__name__}: {error}"[:300])
-    except (ValueError, RecursionError):
-        return _Reply(failure="a reply that is not JSON")
-    finally:
-        connection.close()
+        self.task.judge(expected.documents, given.documents)
+        return expected, given
 
 
 def _start_both(

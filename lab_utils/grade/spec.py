@@ -22,6 +22,7 @@ from typing import Any
 
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
+from lab_utils.grade.verdict import Figure
 from lab_utils.measure.interval import Interval
 
 Answer = Callable[..., Any]
@@ -63,33 +64,38 @@ class Deployment:
 
     app: "module:factory()", or None for the answer's own predictor behind the course's
     application (`answer_app.py`). workers: processes. compute_threads: in each; None leaves the
-    libraries' default.
+    libraries' default. arguments: what the answer's function is called with in each of them.
     """
 
     app: str | None
     workers: int
     compute_threads: int | None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ServiceTask:
     """A service that is started for real and compared, paired and interleaved, with a reference.
 
-    function: as in `FunctionTask`. examine: (answer, cores, seed) → what to deploy; runs before any
-    service is started and raises `Wrong` for what no measurement is needed to see. reference:
-    cores → the service it is compared with. draw: (seed, count) → request bodies, no two alike.
-    path: what they are posted to. judge: (the reference's replies, the answer's replies) to the
-    same requests, as parsed JSON; called for every block of requests that was timed. bar: cores →
-    the requests per second it must reach, as a multiple of the reference's. too_slow: what to do
-    about it, in a sentence. rehearse: (answer, seed) → speed-up, or raises `Wrong`: what a notebook
-    can try in its own process, for an answer that only lives there. limit_s: for examining.
+    function: as in `FunctionTask`. examine: (answer, cores, seed, folder) → what to deploy; runs
+    before any service is started and raises `Wrong` for what no measurement is needed to see; what
+    the answer puts into the folder is there for its service, too. reference: cores → the service it
+    is compared with. draw: (seed, count) → request bodies, no two alike. path: what they are posted
+    to. judge: (the reference's replies, the answer's replies) to the same requests, as parsed JSON;
+    called for every block of requests that was timed. judge_all: the same for all replies together,
+    gives figures; for what a few cannot show, accuracy for example. tail: a percentile of the
+    latency that may not be worse than the reference's; so many requests are sent that it can be
+    told. bar: cores → the requests per second it must reach, as a multiple of the reference's.
+    too_slow: what to do about it, in a sentence. rehearse: (answer, seed) → speed-up, or raises
+    `Wrong`: what a notebook can try in its own process, for an answer that only lives there.
+    limit_s: for examining.
     """
 
     name: str
     title: str
     points: float
     function: str
-    examine: Callable[[Answer, int, int], Deployment]
+    examine: Callable[[Answer, int, int, str], Deployment]
     reference: Callable[[int], Deployment]
     draw: Callable[[int, int], Sequence[bytes]]
     path: str
@@ -97,6 +103,8 @@ class ServiceTask:
     bar: Callable[[int], float]
     too_slow: str
     rehearse: Callable[[Answer, int], Interval] | None = None
+    judge_all: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, Figure]] | None = None
+    tail: float | None = None
     limit_s: float = 60
 
 

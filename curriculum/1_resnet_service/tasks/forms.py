@@ -28,6 +28,15 @@ def labels_of(output: Any, k: int, function: str) -> Labels:
     return [(item["label"], float(item["probability"])) for item in output]
 
 
+def need_function(predict: Any, function: str) -> None:
+    """Raises Wrong where a builder gave something that cannot be called."""
+    if not callable(predict):
+        raise Wrong(
+            f"{function} returned {kind_of(predict)}. Return the function predict itself, without "
+            "calling it."
+        )
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -1,10 +1,15 @@
-"""The job's service as tasks 4 and 5 know it: its requests, and how replies are judged."""
+"""The job's service as the service tasks know it: its requests, and how replies are judged."""
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from lab_utils.grade.spec import Deployment, Wrong
+import torch
+
+from lab_utils.grade.spec import Answer, Deployment, Wrong
+from lab_utils.measure.interval import Interval, ratio_interval
 from lab_utils.models import pictures
 from lab_utils.serve.resnet_request import TOP, ResNetRequest
 
@@ -14,6 +19,18 @@ JOB_APP = "lab_utils.serve.resnet_app:create_app()"
 ANSWER_TOLERANCE = 1e-3
 """The largest difference from the job's service in any probability. Another order of the same
 fp32 additions gives about 1e-6, bfloat16 2e-3 and more."""
+
+
+WARMUP = 2
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What can be tried in one process: how many times as fast, and both predictors' replies."""
+
+    speedup: Interval
+    expected: Sequence[Any]
+    given: Sequence[Any]
 
 
 def draw_pictures(seed: int, count: int) -> list[bytes]:
@@ -35,8 +52,29 @@ def job_predict(jpeg: bytes) -> list[dict[str, Any]]:
     return _job().answer(jpeg)
 
 
-def judge_replies(expected: Sequence[Any], given: Sequence[Any]) -> None:
-    """Same answers: see ANSWER_TOLERANCE; labels whose probabilities are closer may swap."""
+def in_turn(predict: Answer, jpegs: Sequence[bytes]) -> Rehearsal:
+    """The job's predictor and another one in this process, call by call, with one thread each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    durations_s: dict[Answer, list[float]] = {job_predict: [], predict: []}
+    replies: dict[Answer, list[Any]] = {job_predict: [], predict: []}
+    try:
+        for i, jpeg in enumerate(jpegs):
+            for function in (predict, job_predict) if i % 2 else (job_predict, predict):
+                start_s = time.perf_counter()
+                reply = function(jpeg)
+                durations_s[function].append(time.perf_counter() - start_s)
+                replies[function].append({"top5": reply})
+    finally:
+        torch.set_num_threads(threads)
+    speedup = ratio_interval(durations_s[job_predict][WARMUP:], durations_s[predict][WARMUP:])
+    return Rehearsal(speedup, replies[job_predict], replies[predict])
+
+
+def read_replies(
+    expected: Sequence[Any], given: Sequence[Any]
+) -> tuple[list[Labels], list[Labels]]:
+    """The labels in the reference's replies and in the answer's. Raises Wrong for another form."""
     wanted = [labels_of(reply["top5"], TOP, "the reference") for reply in expected]
     answers = []
     for reply in given:
@@ -45,6 +83,12 @@ def judge_replies(expected: Sequence[Any], given: Sequence[Any]) -> None:
                 f"The service answered {kind_of(reply)}. Return a list of {TOP} from predict."
             )
         answers.append(labels_of(reply["top5"], TOP, "predict"))
+    return wanted, answers
+
+
+def judge_replies(expected: Sequence[Any], given: Sequence[Any]) -> None:
+    """Same answers: see ANSWER_TOLERANCE; labels whose probabilities are closer may swap."""
+    wanted, answers = read_replies(expected, given)
     for i, (right, answer) in enumerate(zip(wanted, answers, strict=True)):
         if _same(right, answer):
             continue

@@ -1,4 +1,4 @@
-"""Task 4: how many workers, and how many compute threads in each."""
+"""Task 5: how many workers, and how many compute threads in each."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ service itself is no yardstick, since other work slows it down by any factor: co
 it came out at 1.22 [1.01 to 1.51]."""
 
 
-def examine_settings(answer: Answer, cores: int, seed: int) -> Deployment:
+def examine_settings(answer: Answer, cores: int, seed: int, folder: str) -> Deployment:
     settings = answer(cores=cores)
     form = 'a dict like {"workers": 3, "compute_threads": 2}'
     if not isinstance(settings, Mapping) or {*settings} != {"workers", "compute_threads"}:

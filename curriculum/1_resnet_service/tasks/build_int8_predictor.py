@@ -1,0 +1,126 @@
+"""Task 7: eight bits, made once and loaded by every worker, at the same top label."""
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lab_utils.grade.spec import Answer, Deployment, ServiceTask, Wrong
+from lab_utils.grade.verdict import Figure
+from lab_utils.measure.interval import Interval, interval
+
+from .forms import need_function
+from .replies import draw_pictures, in_turn, job_predict, read_replies, tuned_service
+
+FUNCTION = "build_int8_predictor"
+SPEED_BAR = 3.0
+SURE = 0.25
+"""The original is sure of a label that leads the next one by so much probability. Where it wavers
+itself, a rounding in any layer may tip the scales, and nobody is worse off."""
+AGREEMENT_BAR = 0.97
+"""Of the labels that the original is sure of. Measured on 600 unseen pictures, of which it was sure
+of 535: 0.991 agreed, and 0.968 of all 600."""
+TRIED = 16
+TRIED_BAR = 0.8
+TAIL = 99
+
+
+def examine_int8(answer: Answer, cores: int, seed: int, folder: str) -> Deployment:
+    """Make the model, load it again, and try it on a few pictures."""
+    made_s, _ = _timed(answer, folder)
+    if not os.listdir(folder):
+        raise Wrong(
+            "The folder is empty after the first call, so every worker would quantise anew at "
+            "each start. Save the quantised model there, and load it where it exists."
+        )
+    loaded_s, predict = _timed(answer, folder)
+    if loaded_s > made_s / 2:
+        raise Wrong(
+            f"The second call took {loaded_s:.1f} s, the first {made_s:.1f} s: the model was made "
+            "anew. Where the folder holds it already, only load it."
+        )
+    jpegs = draw_pictures(seed, TRIED)
+    given = [{"top5": predict(jpeg)} for jpeg in jpegs]
+    _need_agreement([{"top5": job_predict(jpeg)} for jpeg in jpegs], given, TRIED_BAR)
+    arguments = {"folder": folder, "compute_threads": 1}
+    return Deployment(None, cores, compute_threads=1, arguments=arguments)
+
+
+def rehearse_int8(answer: Answer, seed: int) -> Interval:
+    """The predictor against the job's own, in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, predict = _timed(answer, folder)
+        tried = in_turn(predict, draw_pictures(seed, TRIED))
+        _need_agreement(tried.expected, tried.given, TRIED_BAR)
+    return tried.speedup
+
+
+def judge_form(expected: Sequence[Any], given: Sequence[Any]) -> None:
+    """Each reply has the right form; how good they are is for all of them together to show."""
+    read_replies(expected, given)
+
+
+def judge_agreement(expected: Sequence[Any], given: Sequence[Any]) -> Mapping[str, Figure]:
+    """The part of the pictures that got the reference's top label, of all and of the sure ones."""
+    sure = _need_agreement(expected, given, AGREEMENT_BAR)
+    everything = _agreement(expected, given, lead=0)
+    return {
+        "agreement where the original is sure": Figure(sure.scaled(100), "%"),
+        "agreement on all pictures": Figure(everything.scaled(100), "%"),
+    }
+
+
+def _timed(answer: Answer, folder: str) -> tuple[float, Answer]:
+    start_s = time.perf_counter()
+    predict = answer(folder=folder, compute_threads=1)
+    duration_s = time.perf_counter() - start_s
+    need_function(predict, FUNCTION)
+    return duration_s, predict
+
+
+def _agreement(expected: Sequence[Any], given: Sequence[Any], lead: float) -> Interval:
+    """The part with the same top label, of the pictures whose first label leads by `lead`."""
+    wanted, answers = read_replies(expected, given)
+    same = [
+        right[0][0] == answer[0][0]
+        for right, answer in zip(wanted, answers, strict=True)
+        if right[0][1] - right[1][1] >= lead
+    ]
+    return interval(np.asarray(same, dtype=float), np.mean)
+
+
+def _need_agreement(expected: Sequence[Any], given: Sequence[Any], bar: float) -> Interval:
+    agreement = _agreement(expected, given, SURE)
+    if agreement.median < bar:
+        raise Wrong(
+            f"Of {agreement.n} pictures whose label the original is sure of, "
+            f"{agreement.median:.1%} got the same; at least {bar:.0%} is asked. Quantising may move "
+            "a probability, not the answer: calibrate on pictures like those that come "
+            '(pictures.draw(…, half="fit")), preprocessed as in task 1, and let the quantiser '
+            "correct the biases."
+        )
+    return agreement
+
+
+BUILD_INT8_PREDICTOR = ServiceTask(
+    name=FUNCTION,
+    title="Serve it in eight bits",
+    points=4,
+    function=FUNCTION,
+    examine=examine_int8,
+    reference=tuned_service,
+    draw=draw_pictures,
+    path="/predict",
+    judge=judge_form,
+    judge_all=judge_agreement,
+    tail=TAIL,
+    limit_s=300,
+    bar=lambda cores: SPEED_BAR,
+    rehearse=rehearse_int8,
+    too_slow="See that weights *and* activations are integers (a static quantisation with "
+    "calibration: a dynamic one is slow on convolutions), that the engine computes with "
+    "compute_threads threads, and that it does not pin them all to the same core.",
+)

@@ -1,0 +1,197 @@
+"""What unit 1 gains in all: the solution of Lab 1 against the service as it was deployed.
+
+All three services are real: gunicorn, Flask, JPEG over HTTP, on the same cores, with the same
+pictures, in turn. *As deployed* is one worker a core with default threads; *tuned* is one worker a
+core with one thread each; the solution is task 7's (INT8).
+
+- `served_speedup`, `served_speedup_over_tuned`: requests a second, the solution's over theirs.
+- `served_over_in_process`: the solution served, over the same predictors run in as many processes
+  without a service around them, decoding included. What is missing to 1 is the service's price.
+- `top1_agreement`: the part of the pictures with the tuned service's top label;
+  `top1_agreement_where_sure`: of those whose label leads the next by at least 0.25.
+- `roofline_fraction`: operations a second that the served answers are worth, over the measured
+  int8 matrix rate of this machine on all cores. Decoding and resizing count as nothing.
+- `ab_rps`, `wrk_rps`: what the classical tools say of the solution (left out where missing).
+
+    ./lab bench resnet --json
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lab_utils.bench._document import Figure, say
+from lab_utils.components.catalogue import program
+from lab_utils.errors import LabError
+from lab_utils.files import ROOT
+from lab_utils.grade.answer_app import ANSWER, write_answer
+from lab_utils.grade.clients import Block, send
+from lab_utils.grade.services import ANSWER_APP, CLIENTS_PER_CORE, PRELOAD
+from lab_utils.grade.spec import load_lab
+from lab_utils.grade.submission import read
+from lab_utils.grade.workers import Workers
+from lab_utils.machine.ceilings import ceilings
+from lab_utils.machine.cores import available_cores
+from lab_utils.measure.interval import Interval, interval, ratio_interval
+from lab_utils.measure.load import programs
+from lab_utils.models import pictures, resnet
+from lab_utils.models.layers import layer_costs
+from lab_utils.scale import at
+from lab_utils.serve.web import Together, WebService
+
+UNIT, TASK = "1_resnet_service", "build_int8_predictor"
+JOB_APP = "lab_utils.serve.resnet_app:create_app()"
+ROUNDS_A_REPEAT = 3
+SURE = 0.25
+MODEL_LIMIT_S = 300.0
+
+
+def measure(scale: str, repeats: int) -> dict[str, Figure]:
+    """All figures; each round sends pictures to every service, and to none."""
+    cores = available_cores()
+    clients = CLIENTS_PER_CORE * cores
+    say(
+        "Predicted: served_speedup 8 or more (threads that fight, then fp32, then int8), "
+        "served_speedup_over_tuned 4.5, served_over_in_process 0.9."
+    )
+    peak = ceilings().peak_per_s("int8")
+    with tempfile.TemporaryDirectory(prefix="inference-lab-bench-") as folder, ExitStack() as stack:
+        answer_file = make_solution(Path(folder))
+        say("the solution's model is made")
+        alone = stack.enter_context(in_process(answer_file, cores))
+        services = Together(
+            {
+                "deployed": WebService(JOB_APP, workers=cores, compute_threads=None),
+                "tuned": WebService(JOB_APP, workers=cores, compute_threads=1),
+                "solution": WebService(
+                    ANSWER_APP,
+                    workers=cores,
+                    compute_threads=1,
+                    folder=answer_file.parent,
+                    environment={ANSWER: str(answer_file)},
+                    preload=PRELOAD,
+                ),
+            }
+        )
+        stack.callback(services.stop)
+        count = {"deployed": 8, "tuned": at(scale, ci=20, laptop=40), "solution": 40}
+        rounds: dict[str, list[Block]] = {name: [] for name in services}
+        alone_rps: list[float] = []
+        for number in range(-1, ROUNDS_A_REPEAT * repeats):
+            jpegs = [p.jpeg for p in pictures.draw(cores * 40, seed=1000 + number)]
+            blocks = {}
+            for name in list(services) if number % 2 else list(services)[::-1]:
+                bodies = jpegs[: cores * count[name]]
+                blocks[name] = send(f"{services[name].url}/predict", bodies, clients)
+                if failures := blocks[name].failures:
+                    raise LabError(f"The {name} service failed: {failures[0]}")
+            alone_now_rps = together_rps(alone, 40)
+            if number < 0:  # the warm-up
+                continue
+            for name, block in blocks.items():
+                rounds[name].append(block)
+            alone_rps.append(alone_now_rps)
+            say(f"round {number + 1}: {rps(blocks['solution']):.1f} requests/s from the solution")
+        classical = _classical(f"{services['solution'].url}/predict", jpegs, clients)
+    rates = {name: [rps(block) for block in blocks] for name, blocks in rounds.items()}
+    return {
+        "served_speedup": ratio_interval(rates["solution"], rates["deployed"]),
+        "served_speedup_over_tuned": ratio_interval(rates["solution"], rates["tuned"]),
+        "served_over_in_process": ratio_interval(rates["solution"], alone_rps),
+        "top1_agreement": agreement(rounds["tuned"], rounds["solution"], lead=0),
+        "top1_agreement_where_sure": agreement(rounds["tuned"], rounds["solution"], lead=SURE),
+        "roofline_fraction": interval(rates["solution"]).scaled(operations() / peak),
+        "deployed_rps": interval(rates["deployed"]),
+        "tuned_rps": interval(rates["tuned"]),
+        "solution_rps": interval(rates["solution"]),
+        **classical,
+    }
+
+
+def make_solution(folder: Path) -> Path:
+    """Have the solution make its model; gives the file that serves it."""
+    task = load_lab(UNIT)[TASK]
+    cells = read(ROOT / "solutions" / UNIT / "lab.ipynb").cells_for(task)
+    made = folder / "made"
+    made.mkdir()
+    arguments = {"folder": str(made), "compute_threads": 1}
+    with Workers() as workers, workers.answer(cells, task.function, MODEL_LIMIT_S) as build:
+        build(**arguments)
+    path = folder / "answer.json"
+    write_answer(path, cells, task.function, arguments)
+    return path
+
+
+@contextmanager
+def in_process(answer_file: Path, processes: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """The predictor in so many processes, warm and waiting; they end with the block."""
+    command = [sys.executable, "-m", "lab_utils.bench._in_process", str(answer_file)]
+    with ExitStack() as stack:
+        started = []
+        for _ in range(processes):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            started.append(process)
+        for process in started:
+            _line(process)
+        yield started
+
+
+def together_rps(processes: Sequence[subprocess.Popen[str]], pictures_each: int) -> float:
+    """Pictures a second when all of them work at the same time."""
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(f"{pictures_each}\n")
+        process.stdin.flush()
+    return sum(pictures_each / float(_line(process)) for process in processes)
+
+
+def agreement(expected: Sequence[Block], given: Sequence[Block], lead: float) -> Interval:
+    """The part of the pictures with the same top label, of those whose label leads by so much."""
+    same = []
+    for one, other in zip(expected, given, strict=True):
+        for right, answer in zip(one.documents, other.documents, strict=False):
+            first, second = right["top5"][:2]
+            if first["probability"] - second["probability"] >= lead:
+                same.append(first["label"] == answer["top5"][0]["label"])
+    return interval(np.asarray(same, dtype=float), np.mean)
+
+
+def operations() -> float:
+    """Multiplications and additions in the network's layers for one picture."""
+    costs = layer_costs(resnet.load().network, torch.zeros(1, 3, 224, 224))
+    return float(sum(2 * cost.multiply_adds for cost in costs.values()))
+
+
+def rps(block: Block) -> float:
+    """Requests a second in a block."""
+    return len(block.replies) / block.duration_s
+
+
+def _classical(url: str, jpegs: Sequence[bytes], clients: int) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
+    if (ab := program("ab")) is not None:
+        found["ab_rps"] = programs.ab(ab, url, jpegs, connections=clients, requests=400).rate_rps
+    if (wrk := program("wrk")) is not None:
+        found["wrk_rps"] = programs.wrk(wrk, url, jpegs, connections=clients, duration_s=5).rate_rps
+    return found
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
