@@ -142,3 +142,19 @@ def test_a_ratio_becomes_a_verdict(
     ratio = Interval(median, low, high, 6)
     found = Comparison(ratio, ratio, ratio, 2, decided)
     assert verdict_on(task, found)[0] == state  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer_ms", "state"), [((180, 190, 200), "failed"), ((90, 105, 120), "passed")]
+)
+def test_a_faster_service_with_a_worse_tail_fails(
+    answer_ms: tuple[float, float, float], state: str
+) -> None:
+    task = load_lab("1")["build_int8_predictor"]
+    ratio = Interval(4.0, 3.9, 4.1, 6)
+    low, median, high = answer_ms
+    tails_s = Interval(0.1, 0.09, 0.11, 500), Interval(median / 1e3, low / 1e3, high / 1e3, 500)
+    found = Comparison(ratio, ratio, ratio, 2, True, tails_s)
+    verdict = verdict_on(task, found)  # type: ignore[arg-type]
+    assert verdict[0] == state
+    assert ("its p99 is 190 [180 to 200] ms" in verdict[1]) == (state == "failed")
