@@ -83,8 +83,9 @@ for name, rate in rates.items():
     what = "bytes" if name in ("read", "copy") else "operations"
     one, every = (f"{r.per_s.scaled(1e-9):.0f}" for r in (rates_of_one[name], rate))
     print(f"{name:5} {what:14}{one:24}{every:24}{rate.through}")
-if max(rate.per_s.high / rate.per_s.low for rate in rates.values()) > 1.3:
-    print("Some intervals are wide: something else used the processor. Close it, run this again.")
+if (taken := max(one_core.disturbed_cores, all_cores.disturbed_cores)) > 0.1:
+    print(f"Other processes took up to {taken:.1f} of the cores meanwhile, so these are not this")
+    print("machine's ceilings. Close what else is at work, and run the lesson again.")
 arrays = all_cores.array_bytes
 print(
     f"arrays of {plots.size_text(arrays)}; measuring took {one_core.took_s + all_cores.took_s:.0f} s"

@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ def measured() -> Ceilings:
     """A real measurement, on small arrays and matrices: quick, and no ceiling of this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SIZES", (256,))
+        patch.setattr(module._OtherProcesses, "busy_cores", lambda self: 0.0)
         patch.setattr(module, "RUN_S", 0.002)
         patch.setattr(module, "array_bytes", lambda device: 2**22)
         return measure(threads=1)
@@ -75,7 +78,7 @@ def test_a_rate_is_work_over_time_and_the_better_median_wins() -> None:
         return Kernel(f"{seconds}", work=1.0, call=lambda: time.sleep(seconds))
 
     kernels = [sleeper(0.02), sleeper(0.005)]
-    rates = module._rates(kernels, module._seconds, iter)
+    rates, _ = module._rates(kernels, module._seconds, iter, threads=1)
     best = module._best(kernels, rates)
     assert best.through == "0.005"
     slow = module._best(kernels[:1], rates)
@@ -172,3 +175,48 @@ def test_int8_products_really_multiply_int8() -> None:
     kernel = openvino_int8(64, "cpu", 1)
     assert kernel.work == 2 * 64**3
     kernel.call()
+
+
+def test_a_disturbed_round_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third try is quiet: its rate counts, and nothing is reported."""
+    busy = iter([1.5, 0.9, 0.0] * module.ROUNDS)
+    done = iter([0.5, 0.9, 1.0] * module.ROUNDS)
+    monkeypatch.setattr(module, "available_cores", lambda: 2)
+    monkeypatch.setattr(module._OtherProcesses, "busy_cores", lambda self: next(busy))
+    monkeypatch.setattr(module, "_rate_now", lambda kernel, clock: next(done))
+    kernel = Kernel("a", 1.0, lambda: None)
+    rates, disturbed_cores = module._rates([kernel], module._seconds, iter, threads=2)
+    assert rates == {id(kernel): [1.0] * module.ROUNDS}
+    assert disturbed_cores == 0
+
+
+def test_others_on_a_core_that_is_left_over_do_not_disturb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "available_cores", lambda: 2)
+    monkeypatch.setattr(module._OtherProcesses, "busy_cores", lambda self: 1.0)
+    monkeypatch.setattr(module, "_rate_now", lambda kernel, clock: 1.0)
+    kernel = Kernel("a", 1.0, lambda: None)
+    assert module._rates([kernel], module._seconds, iter, threads=1)[1] == 0
+    assert module._rates([kernel], module._seconds, iter, threads=2)[1] == 1.0
+
+
+def test_a_disturbed_measurement_is_not_kept(
+    measured: Ceilings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    disturbed = dataclasses.replace(measured, disturbed_cores=0.8)
+    monkeypatch.setenv("INFERENCE_LAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "measure", lambda *_: disturbed)
+    assert ceilings(threads=1) == disturbed
+    assert list(tmp_path.glob("*.json")) == []
+
+
+def test_another_process_is_seen() -> None:
+    others = module._OtherProcesses()
+    start_s = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
+        try:
+            while time.monotonic() - start_s < 1:
+                time.sleep(0.05)
+            with_it = others.busy_cores()
+        finally:
+            spinning.kill()
+    assert with_it > 0.3
