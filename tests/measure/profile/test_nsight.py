@@ -1,6 +1,6 @@
 """The reader against a real recording (nsight_export.sql says how it was made).
 
-The runner is tested on the real nsys where there is one, else on programs that behave as it does.
+The runner is tested on programs that behave as nsys does, and on the real one where there is one.
 """
 
 import sqlite3
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab_utils.components.catalogue import program
 from lab_utils.errors import LabError
 from lab_utils.measure.profile import nsight
 
@@ -108,6 +109,18 @@ def test_a_recording_that_nsys_left_raw_is_imported_from_here(tmp_path: Path, ex
     importer.unlink()
     with pytest.raises(LabError, match="but its importer is not"):
         nsight.run(link, ["anything"])
+
+
+@pytest.mark.skipif(program("nsys") is None, reason="nsys is not on this machine")
+def test_the_real_tool_names_a_planted_wait(tmp_path: Path) -> None:
+    code = "import time, torch\nwith torch.cuda.nvtx.range('planted'):\n    time.sleep(0.2)\n"
+    nsys = program("nsys")
+    assert nsys is not None
+    report = tmp_path / "planted.nsys-rep"
+    profile = nsight.run(nsys, [sys.executable, "-c", code], report=report)
+    assert profile.top(1)[0].name.endswith("nanosleep (operating system)")
+    assert profile.share_of("planted") > 0.99
+    assert report.stat().st_size > 0
 
 
 def test_one_that_makes_no_report_is_quoted(tmp_path: Path) -> None:
