@@ -271,7 +271,7 @@ true_share = 1 - 1 / gain.speed_ratio.median
 witnesses = {"cProfile": blame, "the clock, with and without": true_share}
 try:
     with pyspy.Recording(os.getpid()) as recording:
-        for jpeg in jpegs * at(scale, ci=1, laptop=4):
+        for jpeg in jpegs[:10] * at(scale, ci=1, laptop=6):
             released.answer(jpeg)
     witnesses["py-spy"] = recording.profile.share_of("fingerprint (")
 except LabError as refusal:
@@ -509,7 +509,7 @@ runs = interleaved(
         name: lambda name=name: observe(
             services[name],
             jpegs,
-            requests=3 * services[name].workers,
+            requests=at(scale, ci=2, laptop=3) * services[name].workers,
             clients=services[name].workers,
         )
         for name in names
@@ -589,7 +589,10 @@ key_figure("not bound ÷ bound", freed.speed_ratio, "times")
 # %% [markdown]
 # Two clients and two workers keep two cores busy, and what sends the requests needs
 # a core, too: on two cores expect less than twice the rate. With one core only, the
-# three bars are alike, and waiting for a core is nobody's mistake.
+# three bars are alike, and waiting for a core is nobody's mistake. And where *two workers*
+# gained little on several cores, look at its bar in the plot of the scheduler's states: if
+# it waited for a core, too, something else had one while you measured. The state says that
+# a core was missing; who held it, the list of processes says.
 #
 # ## Where did my memory go?
 #
