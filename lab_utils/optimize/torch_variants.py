@@ -7,13 +7,13 @@ these a process where they shall differ.
 from __future__ import annotations
 
 import logging
+import tarfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab_utils.components.catalogue import CATALOGUE
-from lab_utils.errors import LabError
 from lab_utils.optimize.artefacts import Recipe
 from lab_utils.optimize.variant import Floats, Runner, Variant
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.pt"
 SCRIPT = "script.pt"
 PACKAGE = "package.pt2"
-CACHE = "compiled.cache"
+CACHE = "cache.tar"
 TORCH = ("torch", "torchvision")
-INDUCTOR: dict[str, Any] = {
-    "freezing": True,  # weights are constants: batch norm is folded, layouts are chosen once
-    "cpp.dynamic_threads": True,  # else the number of threads is written into the code
-}
+ANY_THREADS: dict[str, Any] = {"cpp.dynamic_threads": True}
+"""Else the number of threads at compilation is written into the generated code."""
+FROZEN = ANY_THREADS | {"freezing": True}
+"""The weights are constants: batch norm is folded into them, their layout is chosen once."""
 
 
 # ---- what is saved -------------------------------------------------------------------------------
@@ -59,27 +59,30 @@ def _save_package(network: nn.Module, folder: Path, base: Path | None, batch: in
         aoti_compile_and_package(
             exported,
             package_path=str(folder / PACKAGE),
-            inductor_configs=INDUCTOR,
+            inductor_configs=FROZEN,
         )
 
 
 def _save_compiled(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
-    """Compile in an empty cache, and keep what it then holds."""
+    """Compile in an empty cache, and keep what it then holds: graphs and compiled code."""
     import torch
-    from torch._inductor import config
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
     from torch._inductor.utils import fresh_cache
 
     _say_less()
     torch.compiler.reset()
     with fresh_cache():
-        with config.patch(INDUCTOR), torch.no_grad():
-            torch.compile(network)(_example(batch))
-        saved = torch.compiler.save_cache_artifacts()
+        with torch.no_grad():
+            torch.compile(network, options=ANY_THREADS)(_example(batch))
+        with tarfile.open(folder / CACHE, "w") as archive:
+            archive.add(cache_dir(), arcname=".", filter=_worth_keeping)
     torch.compiler.reset()
-    if saved is None:
-        raise LabError("torch.compile left nothing in its cache; is a compiler (g++) installed?")
-    (folder / CACHE).write_bytes(saved[0])
     _save_weights(network, folder, base, batch)
+
+
+def _worth_keeping(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Not the C++ headers that the compiler has prepared for itself: they are large."""
+    return None if member.name.endswith((".gch", ".pch")) else member
 
 
 def _say_less() -> None:
@@ -106,7 +109,11 @@ def _network(folder: Path, labels: int) -> nn.Module:
 
 
 def _runner(
-    call: Callable[[Tensor], Tensor], threads: int, precision: str = "fp32", how: str = "eager"
+    call: Callable[[Tensor], Tensor],
+    threads: int,
+    precision: str = "fp32",
+    how: str = "eager",
+    batch: int | None = None,
 ) -> Runner:
     import torch
 
@@ -117,7 +124,7 @@ def _runner(
             return call(torch.from_numpy(inputs)).float().numpy()
 
     engine = f"PyTorch {torch.__version__}, {how}"
-    return Runner(engine, torch.get_num_threads(), precision, run)
+    return Runner(engine, torch.get_num_threads(), precision, run, batch)
 
 
 def _eager(folder: Path, threads: int, labels: int, batch: int) -> Runner:
@@ -156,16 +163,17 @@ def _script(folder: Path, threads: int, labels: int, batch: int) -> Runner:
 
 def _compiled(folder: Path, threads: int, labels: int, batch: int) -> Runner:
     import torch
-    from torch._inductor import config
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
     from torch._inductor.utils import fresh_cache
 
     _say_less()
     torch.set_num_threads(threads)
-    compiled = torch.compile(_network(folder, labels))
-    with fresh_cache(), config.patch(INDUCTOR), torch.no_grad():
-        torch.compiler.load_cache_artifacts((folder / CACHE).read_bytes())
+    compiled = torch.compile(_network(folder, labels), options=ANY_THREADS)
+    with fresh_cache(), torch.no_grad():
+        with tarfile.open(folder / CACHE) as archive:
+            archive.extractall(cache_dir(), filter="data")
         compiled(_example(batch))
-    return _runner(compiled, threads, how="torch.compile")
+    return _runner(compiled, threads, how="torch.compile", batch=batch)
 
 
 def _package(folder: Path, threads: int, labels: int, batch: int) -> Runner:
@@ -174,8 +182,7 @@ def _package(folder: Path, threads: int, labels: int, batch: int) -> Runner:
 
     torch.set_num_threads(threads)
     network = aoti_load_package(str(folder / PACKAGE))
-    runner = _runner(network, threads, how="AOTInductor package")
-    return Runner(runner.engine, runner.threads, runner.precision, runner.call, batch)
+    return _runner(network, threads, how="AOTInductor package", batch=batch)
 
 
 def _lacks_compiler() -> str | None:
@@ -199,7 +206,7 @@ VARIANTS = (
     ),
     Variant(
         "torch.compile",
-        "generated code for what lies between the matrix products, at each start",
+        "generated code for what lies between the convolutions, at each start",
         TORCH,
         Recipe("compiled", _save_compiled, TORCH, fixed_batch=True),
         _compiled,
@@ -207,7 +214,7 @@ VARIANTS = (
     ),
     Variant(
         "AOTInductor",
-        "the same generated code, made once and saved",
+        "generated code, made once and saved, for weights that are constants",
         TORCH,
         Recipe("package", _save_package, TORCH, fixed_batch=True),
         _package,

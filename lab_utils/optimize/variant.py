@@ -56,7 +56,8 @@ class Runner:
                 f"{len(values)} pictures were given at once; {self.engine} was loaded for "
                 f"{self.batch}: give {self.batch}, or load it with batch={len(values)}."
             )
-        return self.call(values)
+        # Compiled code takes the strides that it was compiled for and does not look again.
+        return self.call(np.ascontiguousarray(values))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Plots of variants beside each other: what their graphs hold, and how they score.
+"""Plots of variants beside each other: what their graphs hold, where their time goes, their scores.
 
 operators({"eager": {"Conv": 53, "ReLU": 49}, "engine": {"Conv + ReLU": 53}}, mb, "Fused")
 scoreboard({"times as fast": {"eager": 1.0, "engine": 1.4}, "MB": {"eager": 98, …}}, "Choices")
@@ -40,7 +40,7 @@ COLOURS = {
     "Add": PURPLE,
 }
 OTHERS = ("#999999", "#bbbbbb", "#dddddd", "#777777")
-WIDE_ENOUGH = 0.035
+WIDE_ENOUGH = 0.05
 """A segment narrower than this part of the axis carries no number."""
 
 
@@ -57,33 +57,27 @@ def operators(
             f"Operators of {list(counts)} were to be drawn with megabytes of "
             f"{list(activation_mb)}; expected the same graphs, at least one."
         )
-    labels = list(dict.fromkeys(label for graph in counts.values() for label in graph))
-    greys = cycle(OTHERS)
-    colours = {label: COLOURS.get(label) or next(greys) for label in labels}
     height_in = BASE_IN + ROW_IN * len(counts) + 0.75
     with figure(height_in, title, columns=2, width_ratios=[2.3, 1], sharey=True) as (left, right):
-        widest = max(sum(graph.values()) for graph in counts.values())
-        for row, graph in enumerate(counts.values()):
-            start = 0
-            for label, count in graph.items():
-                left.barh(row, count, left=start, height=0.62, color=colours[label],
-                          edgecolor="white", linewidth=0.6)  # fmt: skip
-                if count >= WIDE_ENOUGH * widest:
-                    left.text(start + count / 2, row, str(count), ha="center", va="center",
-                              color="white", fontsize=9.5, fontweight="bold")  # fmt: skip
-                start += count
-            left.text(start + 0.015 * widest, row, str(start), va="center", color=INK)
-        for label in labels:
-            left.barh(0, 0, color=colours[label], label=label)
-        left.set_xlim(0, 1.12 * widest)
+        _stacks(left, counts, COLOURS)
         left.set_xlabel("operators for one picture")
         _values(right, list(activation_mb.values()), ORANGE)
         right.set_xlabel("MB between operators")
         right.tick_params(axis="y", length=0)
-        _names(left, list(counts))
         right.grid(visible=True, axis="x")
-        left.figure.legend(*left.get_legend_handles_labels(), loc="outside lower center",
-                           ncols=min(5, len(labels)))  # fmt: skip
+
+
+def shares(parts: Mapping[str, Mapping[str, float]], title: str, *, xlabel: str) -> None:
+    """One bar a row, cut into its named parts, with the sum at its end.
+
+    parts: for each row its parts, all in the unit that `xlabel` names. Raises LabError where there
+    is none.
+    """
+    if not parts or not all(parts.values()):
+        raise LabError("Shares were to be drawn of nothing; expected rows with at least one part.")
+    with figure(BASE_IN + ROW_IN * len(parts) + 0.5, title) as axes:
+        _stacks(axes, parts, {})
+        axes.set_xlabel(xlabel)
 
 
 def scoreboard(
@@ -107,6 +101,31 @@ def scoreboard(
             axis.tick_params(axis="y", length=0)
         _names(axes[0], [f"{row} *" if row == mark else row for row in rows])
         axes[0].grid(visible=False)
+
+
+def _stacks(axes: Any, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
+    """Stacked bars with a figure in each wide segment, the sums, and a key beneath the plot."""
+    labels = list(dict.fromkeys(label for row in rows.values() for label in row))
+    others = cycle(OTHERS if colours else CYCLE)
+    chosen = {label: colours.get(label) or next(others) for label in labels}
+    widest = max(sum(row.values()) for row in rows.values())
+    for index, row in enumerate(rows.values()):
+        start = 0.0
+        for label, value in row.items():
+            axes.barh(index, value, left=start, height=0.62, color=chosen[label],
+                      edgecolor="white", linewidth=0.6)  # fmt: skip
+            if value >= WIDE_ENOUGH * widest:
+                axes.text(start + value / 2, index, number(value), ha="center", va="center",
+                          color="white", fontsize=9.5, fontweight="bold")  # fmt: skip
+            start += value
+        axes.text(start + 0.015 * widest, index, number(start), va="center", color=INK)
+    for label in labels:
+        axes.barh(0, 0, color=chosen[label], label=label)
+    axes.set_xlim(0, 1.12 * widest)
+    axes.grid(visible=True, axis="x")
+    _names(axes, list(rows))
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
+                       ncols=min(5, len(labels)))  # fmt: skip
 
 
 def _values(axes: Any, values: Sequence[Interval | float], colour: str) -> None:

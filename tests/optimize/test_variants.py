@@ -61,6 +61,15 @@ def test_a_variant_says_what_runs_it(name: str) -> None:
         assert told.precision == "fp32"
 
 
+@pytest.mark.parametrize("name", [name for name in SAVED if name in HERE])
+def test_the_order_in_memory_does_not_change_the_answer(name: str, inputs: Floats) -> None:
+    other = np.ascontiguousarray(inputs[:1].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert not other.flags.c_contiguous
+    np.testing.assert_array_equal(
+        runner(name)(other), runner(name)(np.ascontiguousarray(inputs[:1]))
+    )
+
+
 def test_tensors_and_arrays_are_the_same_to_a_variant(inputs: Floats) -> None:
     run = runner("ONNX Runtime")
     np.testing.assert_array_equal(run(torch.from_numpy(inputs)), run(inputs))

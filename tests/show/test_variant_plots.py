@@ -8,7 +8,7 @@ import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval
-from lab_utils.show.variant_plots import operators, scoreboard
+from lab_utils.show.variant_plots import operators, scoreboard, shares
 
 COUNTS = {"eager": {"Conv": 53, "BatchNorm": 53, "ReLU": 49}, "engine": {"Conv + ReLU": 53}}
 MB = {"eager": 270.0, "engine": 95.0}
@@ -37,6 +37,14 @@ def test_a_bar_is_as_long_as_its_graph_has_operators(axes: Callable[[], list[Any
     assert [bar.get_width() for bar in right.patches] == [270, 95]
 
 
+def test_shares_begin_where_the_last_one_ended(axes: Callable[[], list[Any]]) -> None:
+    shares({"eager": {"conv": 27.5, "rest": 26}, "engine": {"conv": 28}}, "Time", xlabel="ms")
+    [drawn] = axes()
+    assert [bar.get_x() for bar in drawn.patches[:3]] == [0, 27.5, 0]
+    assert texts(drawn) == ["27.5", "26", "53.5", "28", "28"]
+    assert [t.get_text() for t in drawn.figure.legends[0].get_texts()] == ["conv", "rest"]
+
+
 def test_a_scoreboard_marks_the_reference_and_keeps_its_texts_apart(
     axes: Callable[[], list[Any]],
 ) -> None:
@@ -58,3 +66,6 @@ def test_rows_that_do_not_match_are_refused() -> None:
         scoreboard({"a": {"x": 1.0}, "b": {"y": 1.0}}, "Choices")
     with pytest.raises(LabError, match="at least one row"):
         scoreboard({}, "Choices")
+    for nothing in ({}, {"eager": {}}):
+        with pytest.raises(LabError, match="of nothing"):
+            shares(nothing, "Time", xlabel="ms")
