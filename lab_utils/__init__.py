@@ -3,11 +3,13 @@
 Folders stand on floors; a module imports only from its own folder and from floors beneath it
 (`tests/test_floors.py` holds this):
 
-    6  cli                           the verbs of ./lab
-    5  bench                         this project itself, measured
-    4  course, grade                 building and running the course; marks
-    3  serve                         services a lesson starts
-    2  models, components            the models; real servers and tools as processes
-    1  measure, machine, show        numbers, the machine, pictures
+    8  cli                           the verbs of ./lab
+    7  bench                         this project itself, measured
+    6  course, grade                 building and running the course; marks
+    5  serve                         services a lesson starts
+    4  optimize                      models converted, compiled, quantised
+    3  models, components, show      the models; real servers and tools as processes; pictures
+    2  machine                       what this machine is and can do
+    1  measure                       clocks, statistics, load, profilers
     0  errors, files, scale          used by all
 """

@@ -7,24 +7,24 @@ import lab_utils
 
 PACKAGE = Path(lab_utils.__file__).parent
 FLOORS = {
-    "cli": 6,  # the verbs call the folders beneath
-    "bench": 5,  # it measures the grader and the runner, too
-    "course": 4,
-    "grade": 4,
-    "serve": 3,
-    "simulate": 3,
-    "resilience": 3,
-    "models": 2,
-    "optimize": 2.5,  # it converts models and runs them as components do
-    "components": 2,
+    "cli": 8,  # the verbs call the folders beneath
+    "bench": 7,  # it measures the grader and the runner, too
+    "course": 6,
+    "grade": 6,
+    "serve": 5,
+    "simulate": 5,
+    "resilience": 5,
+    "optimize": 4,  # it converts models and runs them as components do
+    "models": 3,
+    "components": 3,
+    "show": 3,  # it draws what measure and machine give
+    "machine": 2,  # its ceilings are intervals of measure
+    "cost": 2,
     "measure": 1,
-    "machine": 1.5,  # its ceilings are intervals of measure
-    "cost": 1,
-    "show": 2,  # it draws what measure and machine give
 }
 
 
-def floor(module: str) -> float:
+def floor(module: str) -> int:
     parts = module.split(".")
     return FLOORS.get(parts[1], 0) if len(parts) > 1 else 0
 
