@@ -32,13 +32,13 @@ from lab_utils.optimize import onednn
 from lab_utils.optimize.comparison import (
     answer_in_turn,
     largest_difference,
-    preprocessed,
     speed,
     top1_accuracy,
     top1_agreement,
 )
 from lab_utils.optimize.graph import eager_graph, onnxruntime_graph, openvino_graph
-from lab_utils.optimize.variants import REFERENCE, VARIANTS, prepare
+from lab_utils.optimize.inputs import preprocessed
+from lab_utils.optimize.variants import FLOATING, REFERENCE, VARIANTS, prepare
 from lab_utils.optimize.worker import Running
 from lab_utils.scale import at
 from lab_utils.show import variant_plots
@@ -59,14 +59,14 @@ print(f"{threads} compute threads; {', '.join(facts().instruction_sets) or facts
 # %%
 model = resnet.load()
 print("weights:", model.source)
-able = [name for name, variant in VARIANTS.items() if variant.lacks() is None]
+able = [name for name in FLOATING if VARIANTS[name].lacks() is None]
 compiled = [name for name in ("torch.compile", "AOTInductor") if name in able]
 saved = {}
 for name in progress([name for name in able if name not in compiled], "Saved models"):
     saved[name] = prepare(name, model)
-for name, variant in VARIANTS.items():
+for name in FLOATING:
     if name not in able:
-        print(f"{name} is left out. {variant.lacks()}")
+        print(f"{name} is left out. {VARIANTS[name].lacks()}")
 
 # %%
 for name in progress(compiled, "Compiled models"):

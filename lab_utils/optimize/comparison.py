@@ -10,8 +10,7 @@ the rounds that give the speed give the answers, too, on pictures that no model 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from lab_utils.errors import LabError
 from lab_utils.measure.compare import Comparison, Watch, compare, interleaved
 from lab_utils.measure.interval import Interval, interval
-from lab_utils.models.pictures import Picture
 from lab_utils.optimize.variant import Floats
 from lab_utils.optimize.variants import REFERENCE
 from lab_utils.optimize.worker import Answered, VariantProcess
@@ -37,16 +35,6 @@ class Outcome:
     def latency_s(self) -> Interval:
         """The median round, with its 95 % interval."""
         return interval(self.round_s)
-
-
-def preprocessed(pictures: Sequence[Picture]) -> Floats:
-    """The pictures as a network takes them: (N, 3, 224, 224) float32."""
-    from PIL import Image
-
-    from lab_utils.models.resnet import transforms
-
-    transform = transforms()
-    return np.stack([transform(Image.open(io.BytesIO(p.jpeg))).numpy() for p in pictures])
 
 
 def answer_in_turn(

@@ -50,6 +50,8 @@ KINDS = {
     "ReorderOutput": "Reorder",
 }
 """Each library's name of an operator, and the one used here."""
+INTEGER = {"QLinearConv", "ConvInteger", "QGemm", "MatMulInteger", "QLinearAdd", "QLinearMatMul"}
+"""ONNX Runtime's operators whose arithmetic is in 8-bit integers."""
 VIEWS = {"Flatten", "Reshape", "Const", "Input", "Output", "Constant", "Shape"}
 BYTES = {"f32": 4, "bf16": 2, "f16": 2, "i8": 1, "u8": 1, "i32": 4, "i64": 8}
 
@@ -170,7 +172,7 @@ def onnxruntime_graph(artefact: Artefact, threads: int, batch: int = 1) -> Graph
             Operator(
                 kind=KINDS.get(said["op_name"], said["op_name"]),
                 fused=tuple(fused),
-                precision="fp32",
+                precision="int8" if said["op_name"] in INTEGER else "fp32",
                 through=said["provider"],
                 input_bytes=int(said["activation_size"]),
                 weight_bytes=int(said["parameter_size"]),

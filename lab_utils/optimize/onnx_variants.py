@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 MODEL = "model.onnx"
+INPUT = "pictures"
 PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3
 
@@ -33,7 +34,7 @@ def _export(network: nn.Module, folder: Path, base: Path | None, batch: int) -> 
             (torch.zeros(2, 3, 224, 224),),
             str(folder / MODEL),
             dynamo=True,
-            input_names=["pictures"],
+            input_names=[INPUT],
             output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             external_data=False,
@@ -65,7 +66,8 @@ def session(
     return made
 
 
-def _load(folder: Path, threads: int, labels: int, batch: int) -> Runner:
+def load(folder: Path, threads: int, labels: int, batch: int, precision: str = "fp32") -> Runner:
+    """A runner on the processor; `precision` is that of the file."""
     import onnxruntime as ort
 
     made = session(folder / MODEL, threads)
@@ -82,7 +84,7 @@ def _load(folder: Path, threads: int, labels: int, batch: int) -> Runner:
         return logits
 
     engine = f"ONNX Runtime {ort.__version__}, {', '.join(made.get_providers())}"
-    return Runner(engine, made.get_session_options().intra_op_num_threads, "fp32", run)
+    return Runner(engine, made.get_session_options().intra_op_num_threads, precision, run)
 
 
 ONNX_FILE = Recipe("onnx", _export, ("torch", "torchvision", "onnx", "onnxscript"))
@@ -92,6 +94,6 @@ VARIANTS = (
         "another engine, which rewrites the graph",
         ("onnxruntime",),
         ONNX_FILE,
-        _load,
+        load,
     ),
 )

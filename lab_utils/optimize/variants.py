@@ -17,6 +17,7 @@ import numpy as np
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores
 from lab_utils.optimize import (
+    int8_variants,
     onnx_variants,
     openvino_variants,
     tensorrt_variants,
@@ -36,8 +37,12 @@ VARIANTS: dict[str, Variant] = {
         *onnx_variants.VARIANTS,
         *openvino_variants.VARIANTS,
         *tensorrt_variants.VARIANTS,
+        *int8_variants.VARIANTS,
     )
 }
+INT8 = tuple(variant.name for variant in int8_variants.VARIANTS)
+FLOATING = tuple(name for name in VARIANTS if name not in INT8)
+"""Those that compute with 8-bit integers, and all the others."""
 
 
 def variant(name: str) -> Variant:

@@ -1,7 +1,7 @@
 import pytest
 
 from lab_utils.models import pictures
-from lab_utils.optimize.comparison import preprocessed
+from lab_utils.optimize.inputs import preprocessed
 from lab_utils.optimize.variant import Floats
 
 

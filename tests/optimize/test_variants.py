@@ -13,19 +13,23 @@ from lab_utils.machine.cores import available_cores
 from lab_utils.optimize.artefacts import MANIFEST
 from lab_utils.optimize.comparison import largest_difference, top1_agreement
 from lab_utils.optimize.variant import Floats, Runner
-from lab_utils.optimize.variants import REFERENCE, VARIANTS, load, variant
+from lab_utils.optimize.variants import INT8, REFERENCE, VARIANTS, load, variant
 from tests.optimize.saved import HERE, artefact, model
 
-FP32_TOLERANCE = 1e-3
-BF16_TOLERANCE = 0.1
-"""Parts of the largest logit: fp32 has 24 bits, bf16 has 8, and fifty layers round in turn."""
+TOLERANCES = {"fp32": (1e-3, 16), "bf16": (0.1, 15), "int8": (0.4, 13)}
+"""Largest difference, in parts of the largest logit, and how many of 16 labels must stay.
+
+fp32 has 24 bits, bf16 has 8; int8 has 256 steps a layer; fifty layers round in turn.
+"""
+THREADS = available_cores()
+"""As many as compiled code was prepared with: it is compiled again for another number."""
 SAVED = ("eager", "TorchScript", "AOTInductor", "ONNX Runtime", "OpenVINO fp32")
 """One variant for each kind of file."""
 
 
 @cache
 def runner(name: str) -> Runner:
-    return load(name, artefact(name), threads=1)
+    return load(name, artefact(name), THREADS)
 
 
 def answers(name: str, inputs: Floats) -> Floats:
@@ -45,20 +49,19 @@ def test_a_variant_answers_as_the_network_does(
     name: str, inputs: Floats, reference: Floats
 ) -> None:
     logits = answers(name, inputs)
-    exact = runner(name).precision == "fp32"
-    tolerance = FP32_TOLERANCE if exact else BF16_TOLERANCE
+    tolerance, same = TOLERANCES[runner(name).precision]
     assert logits.dtype == np.float32
     assert largest_difference(logits, reference) <= tolerance * np.abs(reference).max()
-    assert top1_agreement(logits, reference) >= (1 if exact else 15 / 16)
+    assert top1_agreement(logits, reference) >= same / 16
 
 
 @pytest.mark.parametrize("name", HERE)
 def test_a_variant_says_what_runs_it(name: str) -> None:
     told = runner(name)
-    assert told.threads == 1
+    assert told.threads == THREADS
     assert any(character.isdigit() for character in told.engine)
     if "bf16" not in name:
-        assert told.precision == "fp32"
+        assert told.precision == ("int8" if name in INT8 else "fp32")
 
 
 @pytest.mark.parametrize("name", [name for name in SAVED if name in HERE])
