@@ -50,6 +50,8 @@ from lab_utils.serve.web import Together, WebService
 UNIT, TASK = "1_resnet_service", "build_int8_predictor"
 JOB_APP = "lab_utils.serve.resnet_app:create_app()"
 ROUNDS_A_REPEAT = 3
+MOST_PER_CORE = 96
+"""Requests a core in a round, of what is fast: about two seconds' worth."""
 SURE = 0.25
 MODEL_LIMIT_S = 300.0
 
@@ -82,18 +84,18 @@ def measure(scale: str, repeats: int) -> dict[str, Figure]:
             }
         )
         stack.callback(services.stop)
-        count = {"deployed": 8, "tuned": at(scale, ci=20, laptop=40), "solution": 40}
+        count = {"deployed": 8, "tuned": at(scale, ci=24, laptop=48), "solution": MOST_PER_CORE}
         rounds: dict[str, list[Block]] = {name: [] for name in services}
         alone_rps: list[float] = []
         for number in range(-1, ROUNDS_A_REPEAT * repeats):
-            jpegs = [p.jpeg for p in pictures.draw(cores * 40, seed=1000 + number)]
+            jpegs = [p.jpeg for p in pictures.draw(cores * MOST_PER_CORE, seed=1000 + number)]
             blocks = {}
             for name in list(services) if number % 2 else list(services)[::-1]:
                 bodies = jpegs[: cores * count[name]]
                 blocks[name] = send(f"{services[name].url}/predict", bodies, clients)
                 if failures := blocks[name].failures:
                     raise LabError(f"The {name} service failed: {failures[0]}")
-            alone_now_rps = together_rps(alone, 40)
+            alone_now_rps = together_rps(alone, MOST_PER_CORE)
             if number < 0:  # the warm-up
                 continue
             for name, block in blocks.items():
