@@ -76,10 +76,10 @@ for name in progress(compiled, "Compiled models"):
 # Then each is loaded from its files in **a process of its own**, as a service would
 # do it. Engines that share a process disturb each other, because each keeps its
 # helper threads spinning a while after its last picture, and their memory cannot
-# be told apart. Here a process sleeps until it is asked. Engine, threads and
-# precision are printed as the *engine* reports them, not as they were asked for:
-# ONNX Runtime, asked for a GPU that is not there, takes the processor without a
-# word.
+# be told apart. Here a process sleeps until it is asked. Where an engine says with how
+# many threads, on what and in which precision it *runs*, that is printed, not what it
+# was asked for: ONNX Runtime, asked for a GPU that is not there, takes the processor
+# without a word.
 
 # %%
 running = Running()
