@@ -19,6 +19,7 @@ from lab_utils.machine.cores import available_cores
 
 INSTRUCTION_SETS = {
     "AVX2": "avx2",
+    "AVX-VNNI": "avx_vnni",
     "AVX-512": "avx512f",
     "AVX512-VNNI": "avx512_vnni",
     "AVX512-BF16": "avx512_bf16",
@@ -53,6 +54,11 @@ class Facts:
     gpu: str | None
     system: str
     python: str
+
+    @property
+    def multiplies_int8(self) -> bool:
+        """Whether one instruction multiplies 8-bit integers and adds them up (VNNI, AMX)."""
+        return any("VNNI" in name or "INT8" in name for name in self.instruction_sets)
 
     def as_dict(self) -> dict[str, object]:
         """As it stands in a report."""

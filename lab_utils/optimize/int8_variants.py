@@ -72,7 +72,6 @@ def onnx_static(source: Path, target: Path, inputs: Floats, *, per_channel: bool
             return None if picture is None else {onnx_variants.INPUT: picture[None]}
 
     _check(inputs)
-    has_vnni = any("VNNI" in name or "AMX" in name for name in facts().instruction_sets)
     with _cleaned(source) as cleaned, _quiet():
         quantize_static(
             cleaned,
@@ -80,7 +79,7 @@ def onnx_static(source: Path, target: Path, inputs: Floats, *, per_channel: bool
             Pictures(),
             quant_format=QuantFormat.QDQ,
             per_channel=per_channel,
-            reduce_range=not has_vnni,
+            reduce_range=not facts().multiplies_int8,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
