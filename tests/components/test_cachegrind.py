@@ -59,7 +59,9 @@ def test_misses_are_those_of_a_line_by_hand(cache: Path) -> None:
     misses = once - prepared
     assert misses.first_level == pytest.approx(channels * pixels / 16, rel=0.05)
     assert misses.loads == pytest.approx(2 * channels * pixels, rel=0.05)
-    assert once == cache_misses(program, "nhwc", channels, pixels, 1)
+    again = cache_misses(program, "nhwc", channels, pixels, 1)  # the loader may read a word more
+    assert again.first_level == pytest.approx(once.first_level, rel=0.001)
+    assert again.loads == pytest.approx(once.loads, rel=0.001)
 
 
 @needs_compiler

@@ -24,7 +24,7 @@ SURE = 0.25
 itself, a rounding in any layer may tip the scales, and nobody is worse off."""
 AGREEMENT_BAR = 0.97
 """Of the labels that the original is sure of. Measured on 600 unseen pictures, of which it was sure
-of 535: 0.991 agreed, and 0.968 of all 600."""
+of 535: NNCF's default ranges 0.991, whole ranges 1; of all 600 pictures 0.968 and 0.98."""
 TRIED = 16
 TRIED_BAR = 0.8
 TAIL = 99
