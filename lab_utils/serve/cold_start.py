@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -24,12 +23,12 @@ from typing import Any
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
 from lab_utils.measure.stages import Stages, Timeline
+from lab_utils.serve.fresh_process import output_of
 
 MARK = "@inference-lab "
 BUILT = "create:cache_miss"
 OTHER_SIZE = 256
 """Pixels a side in place of 224: any size that the process has not seen."""
-TIME_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -81,24 +80,7 @@ def cold_start(
         )
     order = {"jpegs": [base64.b64encode(j).decode() for j in jpegs], "repeats": repeats}
     environment = thread_environment(compute_threads) | {"ONEDNN_VERBOSE": "profile_create"}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "lab_utils.serve.cold_start", repr(time.time())],
-            input=json.dumps(order),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(
-            f"A fresh process did not answer in {TIME_LIMIT_S:g} s; is the machine overloaded?"
-        ) from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise LabError(f"A fresh process ended before it had answered: {last}")
-    return _read(done.stdout.splitlines())
+    return _read(output_of(__name__, order, environment, [repr(time.time())]))
 
 
 def _read(lines: Iterable[str]) -> ColdStart:

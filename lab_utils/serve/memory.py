@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from pathlib import Path
 
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
+from lab_utils.serve.fresh_process import output_of
 
 MARK = "@inference-lab "
-TIME_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -51,24 +50,9 @@ def memory_steps(jpegs: Sequence[bytes], *, compute_threads: int = 1) -> list[St
     """
     if len(jpegs) < 2:
         raise LabError(f"{len(jpegs)} pictures were given; expected at least 2, a first and more.")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", __name__],
-            input=json.dumps([base64.b64encode(j).decode() for j in jpegs]),
-            env=thread_environment(compute_threads),
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(
-            f"A fresh process did not answer in {TIME_LIMIT_S:g} s; is the machine overloaded?"
-        ) from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise LabError(f"A fresh process ended before it had answered: {last}")
-    said = [line.removeprefix(MARK) for line in done.stdout.splitlines() if line.startswith(MARK)]
+    order = [base64.b64encode(j).decode() for j in jpegs]
+    lines = output_of(__name__, order, thread_environment(compute_threads))
+    said = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
     return [Step(**json.loads(line)) for line in said]
 
 
