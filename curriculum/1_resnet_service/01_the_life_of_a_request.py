@@ -34,6 +34,7 @@ import itertools
 import torch
 from IPython.display import display
 
+from lab_utils.components.together import Together
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.compare import compare, difference, interleaved
@@ -46,7 +47,7 @@ from lab_utils.serve import load
 from lab_utils.serve.client import Client
 from lab_utils.serve.cold_start import cold_start
 from lab_utils.serve.resnet_request import ResNetRequest
-from lab_utils.serve.web import Together, WebService
+from lab_utils.serve.web import WebService
 from lab_utils.show import plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict

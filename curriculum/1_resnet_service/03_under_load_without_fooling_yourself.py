@@ -30,6 +30,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from lab_utils.components.together import Together
 from lab_utils.files import ROOT
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.compare import interleaved
@@ -45,7 +46,7 @@ from lab_utils.scale import at
 from lab_utils.serve import load
 from lab_utils.serve.freeze import frozen
 from lab_utils.serve.resnet_request import ResNetRequest
-from lab_utils.serve.web import Together, WebService
+from lab_utils.serve.web import WebService
 from lab_utils.show import load_plots, plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict

@@ -31,6 +31,7 @@ import os
 
 import torch
 
+from lab_utils.components.together import Together
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.compare import compare, interleaved
@@ -47,7 +48,7 @@ from lab_utils.serve.memory import memory_steps
 from lab_utils.serve.observe import observe
 from lab_utils.serve.resnet_release import ReleasedRequest
 from lab_utils.serve.resnet_request import ResNetRequest
-from lab_utils.serve.web import Together, WebService
+from lab_utils.serve.web import WebService
 from lab_utils.show import plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict

@@ -30,6 +30,7 @@ import torch
 
 from lab_utils.bench._document import Figure, say
 from lab_utils.components.catalogue import program
+from lab_utils.components.together import Together
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
 from lab_utils.grade.answer_app import ANSWER, write_answer
@@ -45,7 +46,7 @@ from lab_utils.measure.load import programs
 from lab_utils.models import pictures, resnet
 from lab_utils.models.layers import layer_costs
 from lab_utils.scale import at
-from lab_utils.serve.web import Together, WebService
+from lab_utils.serve.web import WebService
 
 UNIT, TASK = "1_resnet_service", "build_int8_predictor"
 JOB_APP = "lab_utils.serve.resnet_app:create_app()"

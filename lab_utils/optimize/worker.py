@@ -18,9 +18,8 @@ import os
 import socket
 import sys
 import time
-import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,6 +30,7 @@ import numpy as np
 import psutil
 
 from lab_utils.components.process import Process
+from lab_utils.components.together import Together
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
 from lab_utils.measure.stages import Stages
@@ -150,37 +150,14 @@ class VariantProcess:
         return LabError(f"The process of {self.name} ended: {last}")
 
 
-class Running(Mapping[str, VariantProcess]):
-    """Several variants, started one after the other and kept until `stop()`.
-
-    For a notebook, whose cells cannot share a `with` block. They end with the kernel at the latest,
-    and also when this object is let go.
-    """
-
-    def __init__(self) -> None:
-        self._workers: dict[str, VariantProcess] = {}
-        self._stack = ExitStack()
-        self._finalizer = weakref.finalize(self, self._stack.close)
+class Running(Together[VariantProcess]):
+    """Several variants, started one after the other and kept until `stop()`."""
 
     def start(self, name: str, artefact: Artefact, threads: int) -> VariantProcess:
         """Start one more; a name that runs already is left as it is."""
-        if name not in self._workers:
-            process = VariantProcess(name, artefact, threads)
-            self._workers[name] = self._stack.enter_context(process)
-        return self._workers[name]
-
-    def stop(self) -> None:
-        """Stop all of them; does nothing the second time."""
-        self._finalizer()
-
-    def __getitem__(self, name: str) -> VariantProcess:
-        return self._workers[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._workers)
-
-    def __len__(self) -> int:
-        return len(self._workers)
+        if name not in self:
+            self.add(name, VariantProcess(name, artefact, threads))
+        return self[name]
 
 
 def _main(name: str, folder: str, threads: str, line: str, started: str) -> None:

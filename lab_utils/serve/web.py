@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import socket
 import sys
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from lab_utils.components.process import Process
+from lab_utils.components.together import Together as Together
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
 from lab_utils.serve.gunicorn_config import PRELOAD, READY
@@ -117,41 +115,3 @@ class WebService:
 
     def _ready(self) -> bool:
         return self._process.log().count(READY) >= self.workers
-
-
-class Together(Mapping[str, WebService]):
-    """Several services, started at the same time and kept until `stop()`.
-
-        services = Together({"one worker": WebService(...), "two workers": WebService(...)})
-        services["one worker"].url
-
-    For a notebook, whose cells cannot share a `with` block. They end with the kernel at the
-    latest, and also when this object is let go.
-    """
-
-    def __init__(self, services: Mapping[str, WebService]) -> None:
-        self._services = dict(services)
-        self._stack = ExitStack()
-        self._finalizer = weakref.finalize(self, self._stack.close)
-        with ThreadPoolExecutor(len(self._services)) as threads:
-            started = [threads.submit(service.__enter__) for service in self._services.values()]
-        for future in started:
-            if future.exception() is None:
-                self._stack.push(future.result().__exit__)
-        for future in started:
-            if future.exception() is not None:
-                self.stop()
-                future.result()
-
-    def stop(self) -> None:
-        """Stop all of them; does nothing the second time."""
-        self._finalizer()
-
-    def __getitem__(self, name: str) -> WebService:
-        return self._services[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._services)
-
-    def __len__(self) -> int:
-        return len(self._services)
