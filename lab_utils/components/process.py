@@ -10,6 +10,7 @@ supervisor process (`supervisor.py`) watches over it from outside.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from lab_utils.errors import LabError
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 POLL_S = 0.05
 LOG_TAIL_LINES = 15
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(?=[/\s])")  # what follows says that it is whole
 
 
 class Process:
@@ -61,6 +63,7 @@ class Process:
         self._stop_timeout_s = stop_timeout_s
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
+        self._url = ""
 
     def __enter__(self) -> Self:
         interpreter = [sys.executable, "-S", "-E", str(SUPERVISOR), str(self._stop_timeout_s)]
@@ -108,6 +111,16 @@ class Process:
         # pread: the server writes at the offset that this file and its own share.
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    @property
+    def url(self) -> str:
+        """The loopback address that the server has printed, as `http://127.0.0.1:6006`.
+
+        Empty before it has, which `ready` may wait for.
+        """
+        if not self._url and (found := ADDRESS.search(self.log())):
+            self._url = found.group()
+        return self._url
 
     def processes(self) -> list[psutil.Process]:
         """The server's process and its children (a web server's workers), for looking at."""

@@ -12,18 +12,15 @@ import http.client
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote, unquote, urlsplit
 
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 
-LISTENING = "listening at "
 TIMEOUT_S = 10.0
 
 
-class Glossary:
+class Glossary(Process):
     """The service on a loopback port of its own, alive only inside the `with` block.
 
     delay_s: what each answer takes, as a database or a network far away would. `url` is known
@@ -34,25 +31,7 @@ class Glossary:
         if not 0 <= delay_s < TIMEOUT_S:
             raise LabError(f"delay_s is {delay_s}; expected seconds from 0 to {TIMEOUT_S:g}.")
         command = [sys.executable, "-m", __name__, str(delay_s)]
-        self._process = Process("the glossary", command, ready=lambda: bool(self._address()))
-        self.url = ""
-
-    def __enter__(self) -> Self:
-        self._process.__enter__()
-        self.url = self._address()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._process.__exit__(kind, error, traceback)
-
-    def _address(self) -> str:
-        line = self._process.log().partition(LISTENING)[2]
-        return line.split()[0] if line.endswith("\n") else ""
+        super().__init__("the glossary", command, ready=lambda: bool(self.url))
 
 
 def ask(url: str, label: str) -> str:
@@ -84,7 +63,7 @@ def _serve(delay_s: float) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(f"{LISTENING}http://127.0.0.1:{server.server_address[1]}", flush=True)
+    print(f"listening at http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()
 
 

@@ -13,14 +13,12 @@ jupyter-server-proxy, with TENSORBOARD_PROXY_URL=/proxy/%PORT%/ in the server's 
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 import time
 import weakref
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -28,14 +26,13 @@ from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 from lab_utils.show.surface import Note, surface
 
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
 POLL_S = 0.2
 PLUGIN = "data/plugin/pytorch_profiler/runs"
 TIMEOUT_S = 20.0
 HEIGHT_PX = 700
 
 
-class TensorBoard:
+class TensorBoard(Process):
     """TensorBoard on the traces in `folder`, alive only inside the `with` block.
 
     `url` is known inside. Raises LabError where the folder is missing, or where it does not start.
@@ -44,24 +41,10 @@ class TensorBoard:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise LabError(f"There is no folder {folder}; write a trace into it first.")
-        self._folder = folder
+        self._traces = folder
         command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
         command += ["--host", "127.0.0.1", "--port", "0", "--load_fast", "false"]
-        self._process = Process("TensorBoard", command, ready=lambda: bool(self._address()))
-        self.url = ""
-
-    def __enter__(self) -> Self:
-        self._process.__enter__()
-        self.url = self._address()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._process.__exit__(kind, error, traceback)
+        super().__init__("TensorBoard", command, ready=lambda: bool(self.url))
 
     def runs(self) -> list[str]:
         """The folders with traces that its PyTorch plugin has read: what its page lists.
@@ -76,13 +59,9 @@ class TensorBoard:
                     return list(answer["runs"])
                 time.sleep(POLL_S)
         raise LabError(
-            f"TensorBoard found no PyTorch trace in {self._folder}; write one there with "
+            f"TensorBoard found no PyTorch trace in {self._traces}; write one there with "
             "pytorch.profile(…, trace=pytorch.tensorboard_trace(folder, name))."
         )
-
-    def _address(self) -> str:
-        found = ADDRESS.search(self._process.log())
-        return found.group() if found else ""
 
 
 def folder() -> Path:
@@ -107,7 +86,7 @@ def show(folder: Path) -> TensorBoard | None:
 
     board = TensorBoard(folder).__enter__()
     weakref.finalize(board, board.__exit__, None, None, None)
-    display(IFrame(f"{board.url}#pytorch_profiler", "100%", HEIGHT_PX))  # type: ignore[no-untyped-call]
+    display(IFrame(f"{board.url}/#pytorch_profiler", "100%", HEIGHT_PX))  # type: ignore[no-untyped-call]
     display(Note(f"In a tab of its own: {board.url}"))  # type: ignore[no-untyped-call]
     return board
 

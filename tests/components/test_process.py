@@ -78,6 +78,22 @@ def test_it_and_its_worker_end_with_the_block() -> None:
     assert_gone(started)
 
 
+def test_a_printed_address_is_read_when_it_is_whole_and_kept() -> None:
+    source = (
+        "import sys, time\n"
+        "print('at http://127.0.0.1:12', end='', flush=True)\n"
+        "time.sleep(0.2)\n"
+        "print('345/ and http://127.0.0.1:6 too', flush=True)\n"
+        "time.sleep(600)"
+    )
+    process = Process(
+        "the server", [sys.executable, "-S", "-c", source], ready=lambda: bool(process.url)
+    )
+    with process:
+        assert process.url == "http://127.0.0.1:12345"
+    assert process.url == "http://127.0.0.1:12345"
+
+
 def test_it_ends_when_the_block_raises() -> None:
     process = server()
 
