@@ -1,4 +1,4 @@
-"""The reader against a real recording (nsight_export.sql says how it was made).
+"""The reader against a real recording (nsight_rows.sql says how it was made).
 
 The runner is tested on programs that behave as nsys does, and on the real one where there is one.
 """
@@ -11,16 +11,21 @@ import pytest
 
 from lab_utils.components.catalogue import program
 from lab_utils.errors import LabError
+from lab_utils.files import ROOT
 from lab_utils.measure.profile import nsight
 
-EXPORT = Path(__file__).with_name("nsight_export.sql")
+SCHEMA = ROOT / "data" / "nsight_request.sql"
+ROWS = Path(__file__).with_name("nsight_rows.sql")
 
 
 @pytest.fixture
 def export(tmp_path: Path) -> Path:
     path = tmp_path / "recording.sqlite"
     with sqlite3.connect(path) as database:
-        database.executescript(EXPORT.read_text())
+        database.executescript(SCHEMA.read_text())
+        for table in ("EXPORT_META_DATA", "NVTX_EVENTS", "OSRT_API", "StringIds"):
+            database.execute(f"DELETE FROM {table}")
+        database.executescript(ROWS.read_text())
     database.close()
     return path
 
