@@ -7,9 +7,9 @@ first. The figure of a round is a ratio, in which what is common to both cancels
     rounds = interleaved({"one worker": run_one, "two workers": run_two}, rounds=8)
     compare(rounds["two workers"], rounds["one worker"], higher_is_faster=True)
 
-How many rounds are enough is not known beforehand, and to look after each one and stop when the
-interval is clear is to be wrong more often than the interval says: each look is another chance for
-an accident. `compare_until_clear` stops early and pays for its looks.
+The number of rounds is fixed before the first. To look after each one and stop when the interval
+is clear is to be wrong more often than the interval says: each look is another chance for an
+accident.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
-
-import numpy as np
-from scipy import stats
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import CONFIDENCE, Interval, interval, ratio_interval
@@ -32,10 +29,6 @@ Verdict = Literal["faster", "slower", "undecided"]
 
 PAIRS_NEEDED = 1 + math.ceil(math.log2(1 / (1 - CONFIDENCE)))
 """With fewer pairs even "all on one side" happens by chance in more than 5 % of cases (2 · 2⁻ⁿ)."""
-
-
-FIRST_LOOK = 8
-LOOK_GROWTH = 1.5
 
 
 @dataclass(frozen=True)
@@ -92,82 +85,6 @@ def compare(
     if ratio.high < 1:
         return Comparison(ratio, "slower", f"{ratio.n} pairs, interval below 1")
     return Comparison(ratio, "undecided", f"{ratio.n} pairs, 1 lies in the interval")
-
-
-def looks(at_most_rounds: int) -> list[int]:
-    """The numbers of rounds after which `compare_until_clear` looks at the figures.
-
-    >>> looks(40)
-    [8, 12, 18, 27, 40]
-    """
-    if at_most_rounds < FIRST_LOOK:
-        raise LabError(
-            f"At most {at_most_rounds} rounds were allowed; expected at least {FIRST_LOOK}, after "
-            "which the figures are first looked at."
-        )
-    counts = [FIRST_LOOK]
-    while counts[-1] < at_most_rounds:
-        counts.append(min(at_most_rounds, math.ceil(LOOK_GROWTH * counts[-1])))
-    return counts
-
-
-def compare_until_clear(
-    runs: Mapping[str, Callable[[], float]],
-    *,
-    at_most_rounds: int,
-    higher_is_faster: bool,
-    watch: Watch = iter,
-) -> tuple[Comparison, dict[str, list[float]]]:
-    """Compare the first of two runs with the second, in interleaved rounds, until it is clear.
-
-    Each run gives one figure: a duration, or a rate where `higher_is_faster`. Gives the
-    comparison and the figures by name, the i-th of both from one round.
-
-    The rule, fixed before the first round: the figures are looked at after 8 rounds, then each
-    time there are half as many again, K times at most. Each look takes the interval of the median
-    ratio from the order statistics (a sign test, exact for any distribution; David and Nagaraja,
-    Order Statistics, 2003, section 7.1) at 1 − 5 % / K, and stops where it leaves out 1. Where
-    there is no difference, all looks together are wrong in at most K · 5 % / K of cases
-    (Bonferroni). The interval that comes back is the last look's, at its own, higher confidence.
-    """
-    if len(runs) != 2:
-        raise LabError(f"{len(runs)} runs were given; expected the two that are compared.")
-    first, second = runs
-    schedule = looks(at_most_rounds)
-    risk = (1 - CONFIDENCE) / len(schedule)
-    figures: dict[str, list[float]] = {name: [] for name in runs}
-    for number in watch(range(at_most_rounds)):
-        for name in list(runs) if number % 2 == 0 else list(runs)[::-1]:
-            figures[name].append(runs[name]())
-        if number + 1 in schedule:
-            ratio = _median_ratio(figures[first], figures[second], higher_is_faster, risk)
-            if not ratio.low <= 1 <= ratio.high:
-                break
-    look = f"look {schedule.index(ratio.n) + 1} of {len(schedule)}, each at {1 - risk:.1%}"
-    if ratio.low > 1:
-        return Comparison(ratio, "faster", f"{ratio.n} pairs, interval above 1 ({look})"), figures
-    if ratio.high < 1:
-        return Comparison(ratio, "slower", f"{ratio.n} pairs, interval below 1 ({look})"), figures
-    reason = f"{ratio.n} pairs, 1 lies in the interval ({look})"
-    return Comparison(ratio, "undecided", reason), figures
-
-
-def _median_ratio(
-    first: Sequence[float], second: Sequence[float], higher_is_faster: bool, risk: float
-) -> Interval:
-    """The median speed ratio and its order-statistic interval; infinite where n is too small."""
-    one, two = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    if not (np.all(one > 0) and np.all(two > 0)):
-        raise LabError("A run gave a figure of 0 or less; expected durations or rates above 0.")
-    ratios = np.sort(one / two if higher_is_faster else two / one)
-    # The largest rank k with 2 · P(Binomial(n, 1/2) < k) ≤ risk.
-    rank = int(stats.binom.ppf(risk / 2, ratios.size, 0.5))
-    if 2 * stats.binom.cdf(rank - 1, ratios.size, 0.5) > risk:
-        rank -= 1
-    middle = float(np.median(ratios))
-    if rank < 1:
-        return Interval(middle, 0.0, math.inf, ratios.size)
-    return Interval(middle, float(ratios[rank - 1]), float(ratios[-rank]), ratios.size)
 
 
 def difference(first: Sequence[float], second: Sequence[float]) -> Interval:
