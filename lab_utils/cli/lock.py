@@ -12,8 +12,9 @@ def lock(
         bool, typer.Option("--upgrade", help="Take the newest versions that fit, not today's pins.")
     ] = False,
 ) -> None:
-    """Resolve pyproject.toml into requirements.lock and environment.yml (needs a registry)."""
-    from lab_utils.course.lock import lock as resolve
+    """Resolve pyproject.toml, and the components with an environment of their own, into locks."""
+    from lab_utils.course.lock import lock as write_locks
+    from lab_utils.files import ROOT
 
-    for path in resolve(upgrade=upgrade):
-        print(f"wrote {path.name}")
+    for path in write_locks(upgrade=upgrade):
+        print(f"wrote {path.relative_to(ROOT)}")

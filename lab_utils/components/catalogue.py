@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_utils.components import environments
+
 
 @dataclass(frozen=True)
 class Component:
@@ -23,9 +25,13 @@ class Component:
     otherwise: str
     module: str | None = None
     """The Python module, where it is a library; else `name` is a program."""
+    environment: str | None = None
+    """The environment of its own (`components/environments`), where it has one."""
 
     def present(self) -> bool:
         """Whether it can be used here; looks without importing or running it."""
+        if self.environment is not None:
+            return environments.made(self.environment)
         if self.module is not None:
             return importlib.util.find_spec(self.module) is not None
         return program(self.name) is not None
@@ -108,6 +114,13 @@ CATALOGUE = {
             "on a machine with such a GPU: .venv/bin/uv pip install -e '.[tensorrt]'",
             "cells that need it say so and show no figure",
             module="tensorrt",
+        ),
+        Component(
+            "tvm",
+            "a compiler that searches for the fastest program; in an environment of its own",
+            environments.get("tvm"),
+            "it is made when the lesson runs, or the recorded figures are shown",
+            environment="tvm",
         ),
         Component(
             "nsys",

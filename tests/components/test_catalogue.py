@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lab_utils.components import environments
 from lab_utils.components.catalogue import CATALOGUE, Component, program
 
 
@@ -27,6 +28,18 @@ def test_a_missing_program_or_library_is_not_present() -> None:
     assert not Component("no-such-program-anywhere", "", "", "").present()
     assert not Component("library", "", "", "", module="no_such_library_anywhere").present()
     assert Component("library", "", "", "", module="numpy").present()
+
+
+def test_a_component_with_an_environment_is_present_once_that_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERENCE_LAB_CACHE", str(tmp_path))
+    tvm = CATALOGUE["tvm"]
+    assert not tvm.present()
+    python = environments.ENVIRONMENTS["tvm"].python
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    assert tvm.present()
 
 
 def test_every_component_says_how_to_get_it_and_what_happens_without_it() -> None:
