@@ -13,3 +13,10 @@ Folders stand on floors; a module imports only from its own folder and from floo
     1  measure                       clocks, statistics, load, profilers
     0  errors, files, scale          used by all
 """
+
+import sys
+
+# OpenVINO and NNCF tell their maker, unasked, that they are used: from a copy of the calling
+# process with all its threads, and where the internet does not answer the caller waits for seconds.
+# Both do without where this package cannot be imported.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
