@@ -151,7 +151,7 @@ load_plots.closed_loop(
 )
 eight.reveal(runs[8].mean_latency_s / runs[4].mean_latency_s)
 for count in counts:
-    print(f"{count} connections: rate × mean latency = {runs[count].in_flight:.2f} in flight")
+    print(f"connections {count}: rate × mean latency = {runs[count].in_flight:.2f} in flight")
 
 # %% [markdown]
 # The rate on the left grows no more once the worker always finds a request waiting. (If
@@ -249,10 +249,10 @@ print(f"expected late by that rule: {expected_late:.1%}, measured: {late_share:.
 print(f"without the queue:          {(freeze_s - freeze_s / 5) / run_s:.1%}")
 
 # %% [markdown]
-# ### Can the closed loop be corrected?
-#
 # (If more were late than the rule says, the queue was worked off more slowly than the
 # capacity promises: something else is using the machine.)
+#
+# ### Can the closed loop be corrected?
 #
 # There is a well-known repair. If you know how often the client *meant* to send, here
 # as often as it did the rest of the time, add the requests that are missing: to a

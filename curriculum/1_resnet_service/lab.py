@@ -458,5 +458,6 @@ check("build_int8_predictor", build_int8_predictor)
 #   ratio that *any* engine could reach in tasks 6 and 7, were its computing free? How
 #   far is yours from it, and what would you work on next?
 # - Both checks counted requests per second while clients waited in line. Which
-#   latency does a client see at a *given* arrival rate? That needs an open loop,
-#   and is where the next lessons begin.
+#   latency does a client see at a *given* arrival rate? Send your service an open
+#   loop, as lesson 1.3 did, and find the rate up to which its p99 is one you would
+#   promise.
