@@ -11,7 +11,7 @@ Folders stand on floors; a module imports only from its own folder and from floo
     3  models, components, show      the models; real servers and tools as processes; pictures
     2  machine                       what this machine is and can do
     1  measure                       clocks, statistics, load, profilers
-    0  errors, files, scale          used by all
+    0  command, errors, files, …      used by all
 """
 
 import sys

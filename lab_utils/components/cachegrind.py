@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_utils.command import completed, last_words
 from lab_utils.components.catalogue import CATALOGUE, program
 from lab_utils.errors import LabError
 from lab_utils.files import cache_folder
@@ -98,16 +98,9 @@ def _needed(name: str) -> Path:
 
 
 def _run(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(f"{Path(command[0]).name} had not ended after {TIMEOUT_S} s.") from None
+    name = Path(command[0]).name
+    late = f"{name} had not ended after {TIMEOUT_S} s."
+    done = completed(command, limit_s=TIMEOUT_S, late=late)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise LabError(
-            f"{Path(command[0]).name} ended with {done.returncode}; it said: "
-            f"{said[-1] if said else 'nothing'}"
-        )
+        raise LabError(f"{name} ended with {done.returncode}; it said: {last_words(done.stderr)}")
     return done.stdout

@@ -41,43 +41,40 @@ class Plot:
     caption: str
 
 
+@dataclass(kw_only=True)
+class Timed:
+    """A part of a run that has its time."""
+
+    state: State = "waiting"
+    started_at: float = 0.0
+    duration_s: float | None = None
+
+    def elapsed_s(self) -> float:
+        """Since it started, or in all."""
+        if self.duration_s is not None:
+            return self.duration_s
+        return time.monotonic() - self.started_at if self.state == "running" else 0.0
+
+
 @dataclass
-class NotebookRun:
+class NotebookRun(Timed):
     """One notebook of a run."""
 
     notebook: Notebook
-    state: State = "waiting"
     threads: int = 0
     cell: int = 0
     cells: int = 0
-    started_at: float = 0.0
-    duration_s: float | None = None
     failure: Failure | None = None
     figures: list[dict[str, Any]] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
 
-    def elapsed_s(self) -> float:
-        """Since it started, or in all."""
-        if self.duration_s is not None:
-            return self.duration_s
-        return time.monotonic() - self.started_at if self.state == "running" else 0.0
-
 
 @dataclass
-class Preparation:
+class Preparation(Timed):
     """The steps before the first notebook: what kernels are forked from, weights into the cache."""
 
-    state: State = "waiting"
     step: Literal["libraries", "weights"] = "libraries"
-    started_at: float = 0.0
-    duration_s: float | None = None
     message: str = ""
-
-    def elapsed_s(self) -> float:
-        """Since it started, or in all."""
-        if self.duration_s is not None:
-            return self.duration_s
-        return time.monotonic() - self.started_at if self.state == "running" else 0.0
 
 
 @dataclass

@@ -23,7 +23,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -87,7 +86,7 @@ class VariantProcess:
         try:
             told = self._hear()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         self.startup = Stages(durations_s=told["startup"])
         self.resident = told["resident"]
@@ -95,14 +94,9 @@ class VariantProcess:
         self.precision = told["precision"]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._line.close()
-        self._process.__exit__(kind, error, traceback)
+        self._process.__exit__()
 
     def answer(self, inputs: Floats, warm_up: int = 0) -> Answered:
         """Each of the pictures (N, 3, 224, 224) by itself, after `warm_up` of them untimed."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lab_utils.command import completed, last_words
 from lab_utils.errors import LabError
 
 TIME_LIMIT_S = 300.0
@@ -20,21 +20,15 @@ def output_of(
 
     Raises LabError with its last words where it fails, or where it does not end in time.
     """
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            input=json.dumps(order),
-            env=dict(environment),
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(
-            f"A fresh process did not answer in {TIME_LIMIT_S:g} s; is the machine overloaded?"
-        ) from None
+    done = completed(
+        [sys.executable, "-m", module, *arguments],
+        order=json.dumps(order),
+        environment=environment,
+        limit_s=TIME_LIMIT_S,
+        late=f"A fresh process did not answer in {TIME_LIMIT_S:g} s; is the machine overloaded?",
+    )
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise LabError(f"A fresh process ended before it had answered: {last}")
+        raise LabError(
+            f"A fresh process ended before it had answered; it said: {last_words(done.stderr)}"
+        )
     return done.stdout.splitlines()

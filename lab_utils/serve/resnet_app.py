@@ -8,15 +8,21 @@ Each answer carries its stages' durations in a `Server-Timing` header (milliseco
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask, Response, jsonify, request
 
 from lab_utils.measure.stages import Stages
-from lab_utils.serve.resnet_request import NotAPicture, ResNetRequest
+from lab_utils.serve.resnet_request import Answer, NotAPicture, ResNetRequest
 
 
 def create_app() -> Flask:
     """The WSGI application; loads the model, so it takes a second or two."""
-    service = ResNetRequest.load()
+    return serve(ResNetRequest.load().answer)
+
+
+def serve(answer: Callable[[bytes, Stages], Answer]) -> Flask:
+    """The application around what turns a JPEG file into the five likeliest labels."""
     app = Flask(__name__)
 
     @app.get("/ready")
@@ -27,7 +33,7 @@ def create_app() -> Flask:
     def predict() -> tuple[Response, int] | Response:
         stages = Stages()
         try:
-            top5 = service.answer(request.get_data(), stages)
+            top5 = answer(request.get_data(), stages)
         except NotAPicture as error:
             return jsonify(error=str(error)), 400
         response = jsonify(top5=top5)

@@ -16,13 +16,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask
 from PIL import Image
 
 from lab_utils.measure.profile.pyspy import let_profilers_in
 from lab_utils.measure.stages import Stages
 from lab_utils.serve import glossary as glossaries
-from lab_utils.serve.resnet_request import Answer, NotAPicture, ResNetRequest
+from lab_utils.serve.resnet_app import serve
+from lab_utils.serve.resnet_request import Answer, ResNetRequest
 
 SIDE = 320
 
@@ -108,18 +109,4 @@ def create_app(
     let_profilers_in()
     if core and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    released = ReleasedRequest(ResNetRequest.load(), fingerprint, glossary)
-    app = Flask(__name__)
-
-    @app.post("/predict")
-    def predict() -> tuple[Response, int] | Response:
-        stages = Stages()
-        try:
-            top5 = released.answer(request.get_data(), stages)
-        except NotAPicture as error:
-            return jsonify(error=str(error)), 400
-        response = jsonify(top5=top5)
-        response.headers["Server-Timing"] = stages.server_timing()
-        return response
-
-    return app
+    return serve(ReleasedRequest(ResNetRequest.load(), fingerprint, glossary).answer)

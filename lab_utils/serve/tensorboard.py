@@ -85,7 +85,7 @@ def show(folder: Path) -> TensorBoard | None:
     from IPython.display import IFrame, display
 
     board = TensorBoard(folder).__enter__()
-    weakref.finalize(board, board.__exit__, None, None, None)
+    weakref.finalize(board, board.__exit__)
     display(IFrame(f"{board.url}/#pytorch_profiler", "100%", HEIGHT_PX))  # type: ignore[no-untyped-call]
     display(Note(f"In a tab of its own: {board.url}"))  # type: ignore[no-untyped-call]
     return board

@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from lab_utils.components.process import Process
@@ -80,13 +79,8 @@ class WebService:
             self._listener.close()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._process.__exit__(kind, error, traceback)
+    def __exit__(self, *_: object) -> None:
+        self._process.__exit__()
 
     def cpu_s(self) -> float:
         """Processor seconds, user and system, that the service's processes have used so far.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from lab_utils.errors import LabError
 from lab_utils.measure.histogram import LatencyHistogram
 from lab_utils.measure.interval import Interval
-from lab_utils.show.plots import BLUE, CYCLE, INK, ORANGE, RED, figure
+from lab_utils.show.plots import BLUE, CYCLE, INK, ORANGE, RED, figure, label_decades
 from lab_utils.show.predict import number
 
 NINES = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
@@ -69,8 +69,7 @@ def percentile_spectrum(
         axes.set_xticks(list(shown.values()), [f"p{q:g}" for q in shown])
         axes.set_xlim(0, 1.04 * furthest)
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: number(value))
-        axes.yaxis.set_minor_formatter(lambda value, _: "")
+        label_decades(axes.yaxis)
         axes.set_xlabel("percentile: each nine as wide as the last")
         axes.set_ylabel("latency (ms)")
         axes.grid(visible=True)
@@ -125,8 +124,7 @@ def latency_against_load(
             label="the same arrivals, ideal queue",
         )
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: number(value))
-        axes.yaxis.set_minor_formatter(lambda value, _: "")
+        label_decades(axes.yaxis)
         axes.set_xlabel("arrival rate as a share of the capacity (%)")
         axes.set_ylabel("latency (ms)")
         axes.grid(visible=True)
@@ -176,8 +174,7 @@ def ladders(rows: Mapping[str, Mapping[str, float]], title: str, *, xlabel: str)
         axes.invert_yaxis()
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: number(value))
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        label_decades(axes.xaxis)
         axes.set_xlabel(xlabel)
         axes.grid(visible=True, axis="x")
         _legend_below(axes)

@@ -3,18 +3,13 @@
 import json
 import socket
 import subprocess
-import sys
 
 import pytest
 
 from lab_utils.components.catalogue import CATALOGUE
 from lab_utils.course.sources import notebooks
 from lab_utils.machine.cores import available_cores
-
-
-def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lab_utils.cli.app", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+from tests.started import lab
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:

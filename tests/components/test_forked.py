@@ -14,8 +14,7 @@ import pytest
 from lab_utils.components.fork_server import Launch
 from lab_utils.components.forked import ForkedProcess, ForkServer, fork
 from lab_utils.errors import LabError
-
-GONE_WITHIN_S = 10
+from tests.started import GONE_WITHIN_S, assert_gone
 
 PROBE = """
 import json, os, sys
@@ -56,18 +55,6 @@ def probe(server: ForkServer, folder: Path, threads: int | None = None) -> Any:
     process, output = launch(server, folder, PROBE, threads)
     assert process.wait(60) == 0, output.read_text()
     return json.loads(output.read_text().splitlines()[-1])
-
-
-def gone(pid: int) -> bool:
-    deadline = time.monotonic() + GONE_WITHIN_S
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_a_child_is_what_its_launch_describes(server: ForkServer, tmp_path: Path) -> None:
@@ -122,8 +109,7 @@ def test_a_child_and_its_own_child_end_with_its_client(server: ForkServer, tmp_p
     while not (children := psutil.Process(process.pid).children()):
         time.sleep(0.02)
     process._connection.close()  # as when the worker that asked for it is killed
-    assert gone(process.pid)
-    assert gone(children[0].pid)
+    assert_gone([process.pid, children[0].pid])
 
 
 @pytest.mark.parametrize("how", ["leaves", "is killed"])
@@ -141,7 +127,7 @@ def test_children_end_with_the_server(tmp_path: Path, how: str) -> None:
     else:
         server.kill()
         server.wait()
-    assert gone(process.pid)
+    assert_gone([process.pid])
     assert process.poll() == -signal.SIGKILL
     server.stdout.close()
 
@@ -199,4 +185,4 @@ def test_what_a_child_leaves_behind_stays_with_a_server_that_adopts(tmp_path: Pa
         left = int(said.read_text())
         assert server.pid is not None
         assert left in {p.pid for p in psutil.Process(server.pid).children()}
-    assert gone(left)
+    assert_gone([left])

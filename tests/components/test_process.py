@@ -2,16 +2,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
+from tests.started import alive, assert_gone
 
-GONE_WITHIN_S = 10
 # A server with a worker of its own, as gunicorn has; both write down who they are.
 SERVER = """
 import os, subprocess, sys, time
@@ -50,22 +48,6 @@ def server(source: str = SERVER, **options: float) -> Process:
 
 def pids(process: Process) -> list[int]:
     return [int(word) for word in process.log().split()[1:3]]
-
-
-def assert_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + GONE_WITHIN_S
-    left = pids
-    while left and time.monotonic() < deadline:
-        left = [pid for pid in left if alive(pid)]
-        time.sleep(0.02)
-    assert left == []
-
-
-def alive(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_it_and_its_worker_end_with_the_block() -> None:

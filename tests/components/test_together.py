@@ -1,5 +1,4 @@
 import gc
-from types import TracebackType
 from typing import Self
 
 import pytest
@@ -17,12 +16,7 @@ class Server:
         self.said.append(f"start {self.name}")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.said.append(f"stop {self.name}")
 
 

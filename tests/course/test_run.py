@@ -3,13 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -17,12 +15,11 @@ from lab_utils.bench import _outputs, _trial
 from lab_utils.course.run import run
 from lab_utils.course.run_targets import resolve
 from lab_utils.errors import LabError
+from tests.started import LAB, MARK, marked
 
-LAB_RUN = [sys.executable, "-m", "lab_utils.cli.app", "run"]
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 FINISHES_WITHIN_S = 300
 CELL_TIMEOUT_S = 8
-MARK = "INFERENCE_LAB_TEST_MARK"
 
 FIGURE = """
 from IPython.display import display
@@ -55,18 +52,6 @@ def write_notebook(path: Path, *sources: str, timing: str = "shared") -> Path:
     return path
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """The processes that carry the mark in the environment they were started with."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.pid != os.getpid():
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
 class Finished:
     """A run that has ended: what it printed, its report, what it left behind."""
 
@@ -94,7 +79,7 @@ class Finished:
         self.folder = folder / "report"
         options = ["--workers", "2", "--cell-timeout", str(CELL_TIMEOUT_S), "--json"]
         self.process = subprocess.run(
-            [*LAB_RUN, *map(str, notebooks), *options, "--report", str(self.folder)],
+            [*LAB, "run", *map(str, notebooks), *options, "--report", str(self.folder)],
             capture_output=True,
             text=True,
             timeout=FINISHES_WITHIN_S,

@@ -4,21 +4,19 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-LAB_RUN = [sys.executable, "-m", "lab_utils.cli.app", "run"]
+from tests.started import LAB, MARK, marked
+
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 BEGINS_WITHIN_S = 120
 ENDS_WITHIN_S = 60
-MARK = "INFERENCE_LAB_TEST_MARK"
 # The server's own child, as a web server's worker; and a stray that nobody watches over.
 STUCK = """
 import subprocess, sys, time
@@ -33,17 +31,6 @@ while len(server.processes()) < 2:
 Path({begun!r}).touch()
 time.sleep(600)
 """
-
-
-def marked(mark: str) -> list[str]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark:
-                found.append(" ".join(process.cmdline()))
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
 
 
 @pytest.mark.parametrize(
@@ -64,7 +51,7 @@ def test_an_interrupted_run_leaves_a_report_and_no_process(
     mark = uuid.uuid4().hex
     report = tmp_path / "report"
     process = subprocess.Popen(
-        [*LAB_RUN, *map(str, paths), "--workers", "1", "--report", str(report), *options],
+        [*LAB, "run", *map(str, paths), "--workers", "1", "--report", str(report), *options],
         env=os.environ | {MARK: mark},
         stdout=subprocess.PIPE,
         text=True,

@@ -4,12 +4,10 @@ Each is a whole answer to a task of lab 1, or to a small task where that shows i
 each, the same workers grade a right answer rightly.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from lab_utils.files import ROOT
@@ -19,6 +17,7 @@ from lab_utils.grade.submission import Submission, read
 from lab_utils.grade.verdict import Verdict
 from lab_utils.grade.workers import Workers
 from tests.grade.conftest import DOUBLE
+from tests.started import assert_gone
 
 GradeSource = Callable[..., Verdict]
 RIGHT = "def double(x):\n    return 2 * x"
@@ -100,17 +99,7 @@ def test_a_loop_that_ignores_signals_is_ended_with_its_children(
     assert "ended after 3 s" in verdict.message
     left = [int(pid) for pid in pids.read_text().split()]
     assert len(left) == 2
-    deadline = time.monotonic() + 10
-    while any(map(running, left)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(running, left))
-
-
-def running(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    assert_gone(left)
 
 
 def solution() -> Submission:

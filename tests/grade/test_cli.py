@@ -1,28 +1,22 @@
 """`./lab grade` and `./lab check` as a person and a script meet them."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lab_utils.files import ROOT
+from tests.started import lab
 
 LAB = ROOT / "labs" / "1_resnet_service" / "lab.ipynb"
 SOLUTION = ROOT / "solutions" / "1_resnet_service" / "lab.ipynb"
-
-
-def lab(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lab_utils.cli.app", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 def test_grade_gives_marks_as_json_and_goes_on_after_a_bad_notebook(tmp_path: Path) -> None:
     bad = tmp_path / "cut.ipynb"
     bad.write_text(SOLUTION.read_text()[:3000])
     chosen = ["--task", "postprocess", "--task", "measure_latency"]
-    done = lab("grade", bad, LAB, SOLUTION, "--json", *chosen)
+    done = lab("grade", bad, LAB, SOLUTION, "--json", *chosen, timeout=300)
     document = json.loads(done.stdout.splitlines()[-1])
     assert [(s["points"], s["out_of"]) for s in document["submissions"]] == [(0, 4), (4, 4)]
     assert list(document["unread"]) == [str(bad)]
@@ -34,7 +28,7 @@ def test_grade_gives_marks_as_json_and_goes_on_after_a_bad_notebook(tmp_path: Pa
 
 
 def test_check_marks_the_learners_own_lab() -> None:
-    done = lab("check", "1", "--task", "postprocess")
+    done = lab("check", "1", "--task", "postprocess", timeout=300)
     assert done.returncode == 0, done.stderr
     assert "of 2 points; answers ran not isolated." in done.stdout
 

@@ -1,33 +1,14 @@
-from collections.abc import Callable, Iterator
-from itertools import combinations
+from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval
 from lab_utils.show import machine
+from tests.show.conftest import overlap
 
 MIB = 2**20
-
-
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
-    """Draw without a screen; gives the axes of the last plot."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    yield lambda: plt.gcf().axes[0]
-    plt.close("all")
-    plt.switch_backend(backend)
-
-
-def texts_overlap(axes: Any) -> bool:
-    boxes = [text.get_window_extent() for text in [*axes.texts, axes.title, axes._left_title]]
-    boxes = [box for box in boxes if box.width > 0]
-    return any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 def test_ratios_stand_beside_their_reference(axes: Callable[[], Any]) -> None:
@@ -36,7 +17,7 @@ def test_ratios_stand_beside_their_reference(axes: Callable[[], Any]) -> None:
     assert [bar.get_width() for bar in axes().patches] == [1.2, 1.96]
     assert [text.get_text() for text in axes().texts] == ["1.2", "1.96"]
     assert any(set(line.get_xdata()) == {2} for line in axes().lines)
-    assert not texts_overlap(axes())
+    assert not overlap([*axes().texts, axes().title, axes()._left_title])
 
 
 def test_a_staircase_has_its_caches_and_marks(axes: Callable[[], Any]) -> None:
@@ -48,7 +29,7 @@ def test_a_staircase_has_its_caches_and_marks(axes: Callable[[], Any]) -> None:
     texts = [text.get_text() for text in axes().texts]
     assert texts == [" L1\n 48 KiB", " L2\n 2 MiB", " L3\n 32 MiB",
                      "weights: 97 MiB", "last layer: 8 MiB", "activation: 3 MiB"]  # fmt: skip
-    assert not texts_overlap(axes())
+    assert not overlap([*axes().texts, axes().title, axes()._left_title])
 
 
 def test_a_machine_that_tells_no_caches_still_has_a_staircase(axes: Callable[[], Any]) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -9,23 +9,9 @@ import pytest
 from lab_utils.measure.interval import Interval
 from lab_utils.models import pictures
 from lab_utils.show import plots
+from tests.show.conftest import texts
 
 Axes = Callable[[], Any]
-
-
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Axes]:
-    """Draw without a screen; gives the axes of the last plot."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    yield lambda: plt.gcf().axes[0]
-    plt.close("all")
-    plt.switch_backend(backend)
-
-
-def texts(axes: Any) -> list[str]:
-    return [text.get_text() for text in axes.texts]
 
 
 def test_each_stage_of_a_waterfall_begins_where_the_last_ended(axes: Axes) -> None:

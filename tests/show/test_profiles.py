@@ -1,8 +1,6 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 
 from lab_utils.errors import LabError
@@ -19,16 +17,6 @@ PROFILE = Profile(
     "a tool 1.0", "wall-clock time", rows_of_stacks(STACKS, {"main (a.py:1)": 2}), (), 12.0, STACKS
 )
 Axes = Callable[[], Any]
-
-
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Axes]:
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    yield lambda: plt.gcf().axes[0]
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def boxes(axes: Any) -> list[tuple[float, float, float]]:

@@ -1,27 +1,14 @@
-from collections.abc import Callable, Iterator
-from itertools import combinations
+from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.show.roofline import roofline
+from tests.show.conftest import overlap
 
 PEAKS = {"fp32": 350e9, "bf16": 330e9, "int8": 1400e9}
 POINTS = {"Conv2d": [(45.0, 220e9), (160.0, 300e9)], "Linear": [(0.5, 16e9)]}
-
-
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
-    """Draw without a screen; gives the axes of the last plot."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    yield lambda: plt.gcf().axes[0]
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def test_roofs_meet_at_the_ridge_and_points_lie_where_they_were_measured(
@@ -51,9 +38,8 @@ def test_roofs_meet_at_the_ridge_and_points_lie_where_they_were_measured(
 )
 def test_no_two_labels_overlap(axes: Callable[[], Any], peaks: dict[str, float]) -> None:
     roofline(peaks, 35e9, POINTS, "Layers")
-    boxes = [text.get_window_extent() for text in axes().texts]
-    assert len(boxes) >= 2
-    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert len(axes().texts) >= 2
+    assert not overlap(axes().texts)
     names = " ".join(text.get_text() for text in axes().texts)
     assert all(name in names for name in peaks)
 

@@ -1,52 +1,35 @@
-from collections.abc import Callable, Iterator
-from itertools import combinations
+from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval
 from lab_utils.show.variant_plots import operators, scoreboard, shares
+from tests.show.conftest import overlap, texts
 
 COUNTS = {"eager": {"Conv": 53, "BatchNorm": 53, "ReLU": 49}, "engine": {"Conv + ReLU": 53}}
 MB = {"eager": 270.0, "engine": 95.0}
 
 
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
-    """Draw without a screen; gives the axes of the last plot."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    yield lambda: plt.gcf().axes
-    plt.close("all")
-    plt.switch_backend(backend)
-
-
-def texts(axes: Any) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
-def test_a_bar_is_as_long_as_its_graph_has_operators(axes: Callable[[], list[Any]]) -> None:
+def test_a_bar_is_as_long_as_its_graph_has_operators(all_axes: Callable[[], list[Any]]) -> None:
     operators(COUNTS, MB, "Fused")
-    left, right = axes()
+    left, right = all_axes()
     assert texts(left) == ["53", "53", "49", "155", "53", "53"]
     assert [bar.get_x() for bar in left.patches[:4]] == [0, 53, 106, 0]
     assert [bar.get_width() for bar in right.patches] == [270, 95]
 
 
-def test_shares_begin_where_the_last_one_ended(axes: Callable[[], list[Any]]) -> None:
+def test_shares_begin_where_the_last_one_ended(all_axes: Callable[[], list[Any]]) -> None:
     shares({"eager": {"conv": 27.5, "rest": 26}, "engine": {"conv": 28}}, "Time", xlabel="ms")
-    [drawn] = axes()
+    [drawn] = all_axes()
     assert [bar.get_x() for bar in drawn.patches[:3]] == [0, 27.5, 0]
     assert texts(drawn) == ["27.5", "26", "53.5", "28", "28"]
     assert [t.get_text() for t in drawn.figure.legends[0].get_texts()] == ["conv", "rest"]
 
 
 def test_a_scoreboard_marks_the_reference_and_keeps_its_texts_apart(
-    axes: Callable[[], list[Any]],
+    all_axes: Callable[[], list[Any]],
 ) -> None:
     names = ["eager", "a rather long variant", "another"]
     columns = {
@@ -54,9 +37,11 @@ def test_a_scoreboard_marks_the_reference_and_keeps_its_texts_apart(
         for heading in ("times as fast", "same top 1 (%)", "ready after (s)", "memory (MB)", "MB")
     }
     scoreboard(columns, "Choices", mark="eager")
-    assert [label.get_text() for label in axes()[0].get_yticklabels()] == ["eager *", *names[1:]]
-    boxes = [text.get_window_extent() for axis in axes() for text in [*axis.texts, axis.title]]
-    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert [label.get_text() for label in all_axes()[0].get_yticklabels()] == [
+        "eager *",
+        *names[1:],
+    ]
+    assert not overlap(text for axis in all_axes() for text in [*axis.texts, axis.title])
 
 
 def test_rows_that_do_not_match_are_refused() -> None:

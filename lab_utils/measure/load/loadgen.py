@@ -21,7 +21,6 @@ import base64
 import importlib.util
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -31,6 +30,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lab_utils.command import completed, last_words
 from lab_utils.errors import LabError
 from lab_utils.measure.load.generator import TIMEOUT_S
 from lab_utils.measure.load.result import LoadResult, Schedule, Verdict, machine_facts
@@ -102,23 +102,15 @@ def loadgen(
 def _run(order: Mapping[str, Any], folder: Path, limit_s: float) -> list[tuple[int, str | None]]:
     """For each request, in the order of sending, which body it was and why it failed."""
     command = [sys.executable, "-m", "lab_utils.measure.load.loadgen_process", str(folder)]
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(order),
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(
-            f"LoadGen did not end in {limit_s:.0f} s; see whether the service answers at "
-            f"{order['url']}."
-        ) from None
+    done = completed(
+        command,
+        order=json.dumps(order),
+        limit_s=limit_s,
+        late=f"LoadGen did not end in {limit_s:.0f} s; see whether the service answers at "
+        f"{order['url']}.",
+    )
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise LabError(f"LoadGen gave up on {order['url']}; it said: {said}")
+        raise LabError(f"LoadGen gave up on {order['url']}; it said: {last_words(done.stderr)}")
     return [(index, cause) for index, cause in json.loads(done.stdout.splitlines()[-1])]
 
 

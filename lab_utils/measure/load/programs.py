@@ -19,7 +19,7 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from lab_utils.command import completed, last_words
 from lab_utils.errors import LabError
 from lab_utils.measure.load.generator import TIMEOUT_S
 from lab_utils.measure.load.result import LoadResult, machine_facts
@@ -269,31 +270,24 @@ def _run(
 ) -> str:
     """What the program prints. Raises LabError with its own words where it gave up or hung."""
     name = Path(command[0]).name
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=may_take_s + MAY_HANG_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(
-            f"{name} did not end in {may_take_s + MAY_HANG_S:.0f} s; see whether the service "
-            f"answers at {command[-1]}."
-        ) from None
+    limit_s = may_take_s + MAY_HANG_S
+    done = completed(
+        command,
+        folder=folder,
+        environment=environment,
+        limit_s=limit_s,
+        late=f"{name} did not end in {limit_s:.0f} s; see whether the service answers at "
+        f"{command[-1]}.",
+    )
     if done.returncode != 0:
-        said = " / ".join(_last_lines(done.stderr + done.stdout)) or "nothing"
         raise LabError(
-            f"{name} gave up on {command[-1]} (it said: {said}); "
+            f"{name} gave up on {command[-1]} (it said: {_reason(done.stderr + done.stdout)}); "
             "see that the service is running and answers one request first."
         )
     return done.stdout
 
 
-def _last_lines(text: str) -> Iterator[str]:
+def _reason(said: str) -> str:
     boilerplate = ("This is ApacheBench", "Copyright", "Licensed", "Benchmarking")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    yield from [line for line in lines if not line.startswith(boilerplate)][-2:]
+    lines = [line for line in said.splitlines() if not line.strip().startswith(boilerplate)]
+    return last_words("\n".join(lines), lines=2)

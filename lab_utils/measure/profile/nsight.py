@@ -15,13 +15,13 @@ other; the importer is then run from here.
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_utils.command import completed
 from lab_utils.errors import LabError
 from lab_utils.measure.profile.result import Profile, Row, Stack, largest_first, rows_of_stacks
 
@@ -217,20 +217,12 @@ def _importer(program: Path) -> Path:
 
 def _call(command: Sequence[str], may_take_s: float) -> str:
     """What the program says; an error only where it does not end, since nsys passes on statuses."""
+    late = (
+        f"{Path(command[0]).name} did not end in {may_take_s:g} s. Versions differ in the "
+        "options with which they hang; 2022.4.2 is known to work."
+    )
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=may_take_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(
-            f"{Path(command[0]).name} did not end in {may_take_s:g} s. Versions differ in the "
-            "options with which they hang; 2022.4.2 is known to work."
-        ) from None
+        done = completed(command, limit_s=may_take_s, late=late)
     except OSError as error:
         raise LabError(f"{command[0]} cannot be run: {error.strerror}; expected nsys.") from None
     return done.stdout + done.stderr
