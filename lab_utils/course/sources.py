@@ -91,13 +91,15 @@ def find(names: Iterable[str], root: Path = ROOT) -> list[Notebook]:
     """The notebooks that a person names, each once, in the order of the course.
 
     A name is a unit ("1_resnet_service", or its number, "1"), a notebook ("1_resnet_service/lab",
-    or its stem alone) or a path to one. No names: all of them. Raises LabError for an unknown name,
-    with the nearest known ones.
+    or its stem alone), the beginning of one ("1_resnet_service/03", "03_under") or a path to one.
+    No names: all of them. Raises LabError for an unknown name, with the nearest known ones, and
+    for a beginning that several have.
     """
     everything = notebooks(root)
     wanted: set[str] = set()
     for name in names:
         matches = {notebook.name for notebook in everything if _matches(name, notebook, root)}
+        matches = matches or _beginning_with(name, everything, root)
         if not matches:
             raise LabError(_unknown(name, everything, root))
         wanted |= matches
@@ -108,12 +110,28 @@ def _matches(name: str, notebook: Notebook, root: Path) -> bool:
     unit = notebook.name.split("/")[0] if "/" in notebook.name else ""
     plain = name.rstrip("/").removesuffix(".ipynb")
     stem = notebook.path.stem
-    known = {notebook.name, stem, f"{unit}/{stem[:2]}"}
+    known = {notebook.name, stem}
     if unit:
         known |= {unit, unit.split("_")[0]}
     # "solutions/1_resnet_service" and a path from any folder name the same thing.
     absolute = Path(name).resolve()
     return plain in known or absolute == notebook.path or absolute in notebook.path.parents
+
+
+def _beginning_with(name: str, everything: Sequence[Notebook], root: Path) -> set[str]:
+    """What begins like this: a unit's notebooks, or one; nothing where nothing does.
+
+    Raises LabError where several do.
+    """
+    begun = [unit for unit in units(root) if unit.startswith(name)]
+    for notebook in everything:
+        unit, _, stem = notebook.name.rpartition("/")
+        spellings = (notebook.name, stem, f"{unit.split('_')[0]}/{stem}")
+        if unit not in begun and any(spelling.startswith(name) for spelling in spellings):
+            begun.append(notebook.name)
+    if len(begun) > 1:
+        raise LabError(f"{name!r} may mean {', '.join(begun)}; type more of the one you mean.")
+    return {n.name for n in everything if n.name in begun or n.name.split("/")[0] in begun}
 
 
 def _unknown(name: str, everything: Sequence[Notebook], root: Path) -> str:

@@ -39,6 +39,9 @@ UNIT_1 = ["1_first/01_one", "1_first/02_two", "1_first/lab"]
         (["2_second/01_one"], ["2_second/01_one"]),
         (["1_first/01_one.ipynb", "welcome", "1_first/01_one"], ["welcome", "1_first/01_one"]),
         (["lab"], ["1_first/lab", "2_second/lab"]),
+        (["2_sec"], ["2_second/01_one", "2_second/02_two", "2_second/lab"]),
+        (["2_second/01"], ["2_second/01_one"]),
+        (["2/02_t", "w"], ["welcome", "2_second/02_two"]),
     ],
 )
 def test_names(root: Path, given: list[str], expected: list[str]) -> None:
@@ -49,6 +52,14 @@ def test_a_path_is_a_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root / "notebooks")
     assert names(find(["1_first/02_two.ipynb"], root)) == ["1_first/02_two"]
     assert names(find([str(root / "solutions" / "2_second")], root)) == ["2_second/lab"]
+
+
+def test_a_beginning_that_several_have_names_them(root: Path) -> None:
+    expected = "'02_t' may mean 1_first/02_two, 2_second/02_two; type more of the one you mean"
+    with pytest.raises(LabError, match=expected):
+        find(["02_t"], root)
+    with pytest.raises(LabError, match="'1_first/0' may mean 1_first/01_one, 1_first/02_two;"):
+        find(["1_first/0"], root)
 
 
 def test_an_unknown_name_gets_near_ones(root: Path) -> None:

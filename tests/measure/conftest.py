@@ -29,6 +29,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.wfile.write(NONSENSE)
             return
+        if self.path == "/empty":
+            self.send_response(204)
+            self.end_headers()
+            return
         bad = self.path == "/bad" or (self.path == "/odd" and len(body) % 2)
         self.send_response(500 if bad else 200)
         self.send_header("Content-Length", "2")
@@ -58,8 +62,8 @@ def servers() -> list[subprocess.Popen[str]]:
 def start_server(servers: list[subprocess.Popen[str]]) -> Iterator[StartServer]:
     """Starts a server that answers after `delay_s`: "ok"; at /odd, 500 to bodies of odd length.
 
-    At /nonsense it does not speak HTTP. It dies with its `dies_after`-th request. Gives its
-    address; `servers` gives its process.
+    At /empty its answers have no body (204); at /nonsense it does not speak HTTP. It dies with its
+    `dies_after`-th request. Gives its address; `servers` gives its process.
     """
     started = servers
 

@@ -55,6 +55,14 @@ def test_an_exact_count_is_sent(name: str, start_server: StartServer) -> None:
     assert result.requests == result.answered == 20
 
 
+def test_answers_without_a_body_are_answers(run: Run, start_server: StartServer) -> None:
+    result = run(f"{start_server(delay_s=0.005)}/empty", BODIES)
+    assert result.answered >= 24
+    assert not result.failures
+    assert result.latencies_s is not None
+    assert len(result.latencies_s) == result.answered
+
+
 def test_only_failures_give_no_latency(run: Run, start_server: StartServer) -> None:
     result = run(f"{start_server(delay_s=0.005)}/bad", BODIES)
     assert result.answered == 0

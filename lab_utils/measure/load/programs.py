@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,9 +30,10 @@ from numpy.typing import NDArray
 
 from lab_utils.command import completed, last_words
 from lab_utils.errors import LabError
-from lab_utils.measure.load.generator import TIMEOUT_S
+from lab_utils.measure.load.generator import TIMEOUT_S, closed_loop, post
 from lab_utils.measure.load.result import LoadResult, machine_facts
 
+NO_BODIES = re.compile(r"^HTML transferred:\s+0 bytes", re.MULTILINE)
 MAY_HANG_S = 60.0
 """Beyond the time that a run may take by its own settings."""
 
@@ -105,7 +107,15 @@ def ab(
         command += ["-p", "body-0", "-T", "image/jpeg", "-g", "requests.tsv", url + path]
         text = _run(command, folder, TIMEOUT_S * requests / connections)
         rows = (folder / "requests.tsv").read_text().splitlines()[1:]
-        return _read_ab(text, rows, version(program), connections)
+        result = _read_ab(text, rows, version(program), connections)
+        if result.answered and NO_BODIES.search(text) and not _speaks_http(url, bodies[0]):
+            return replace(
+                result,
+                answered=0,
+                failures={**result.failures, "no HTTP answer": result.answered},
+                latencies_s=None,
+            )
+        return result
 
 
 def k6(
@@ -204,10 +214,6 @@ def _read_ab(text: str, rows: Sequence[str], tool: str, connections: int) -> Loa
     broken = sum(int(count) for count in headings.groups()) if headings else 0
     failures = {"status other than 2xx": status, "connection broken": broken}
     answered = int(number("Complete requests")) - status - broken
-    if answered and not number("HTML transferred"):
-        # ab takes whatever comes before the connection ends for an answer, HTTP or not.
-        failures["no body that ab could read"] = answered
-        answered = 0
     mixed = answered == 0 or status or broken
     return LoadResult(
         tool=tool,
@@ -219,6 +225,14 @@ def _read_ab(text: str, rows: Sequence[str], tool: str, connections: int) -> Loa
         latencies_s=None if mixed else np.array([float(r.split("\t")[4]) for r in rows]) / 1e3,
         facts={**machine_facts(), "generator_threads": 1},
     )
+
+
+def _speaks_http(url: str, body: bytes) -> bool:
+    """Whether a service's answer is one; ab counts whatever comes before the connection ends.
+
+    What it prints of empty answers is what it prints of nonsense, so the service is asked again.
+    """
+    return closed_loop(post(url), [body], connections=1, requests=1).answered == 1
 
 
 def _read_k6(rows: Sequence[Mapping[str, str]], tool: str, connections: int) -> LoadResult:
