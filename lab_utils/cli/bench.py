@@ -9,12 +9,16 @@ import typer
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="Which one; an unknown name lists them.")],
-    scale: Annotated[str, typer.Option(help="ci, laptop or gpu.")] = "ci",
-    repeats: Annotated[int, typer.Option(help="How often each way is timed.")] = 3,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Which one; an unknown name lists them.")
+    ],
+    scale: Annotated[
+        str, typer.Option(metavar="ci|laptop|gpu", help="How much is measured.")
+    ] = "ci",
+    repeats: Annotated[int, typer.Option(metavar="N", help="How often each way is timed.")] = 3,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON document.")] = False,
 ) -> None:
-    """Measure this project itself: its figures, with intervals, on this machine."""
+    """Measure this project itself on this machine, with intervals."""
     from rich.console import Console
     from rich.table import Table
 

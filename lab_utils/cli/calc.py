@@ -12,7 +12,7 @@ from lab_utils.errors import LabError
 
 def calc(
     name: Annotated[
-        str | None, typer.Argument(help="The calculation; without one, all are listed.")
+        str | None, typer.Argument(metavar="NAME", help="The calculation; none: all are listed.")
     ] = None,
     inputs: Annotated[
         list[str] | None, typer.Argument(metavar="INPUT=NUMBER", help="Its inputs.")

@@ -9,10 +9,12 @@ import typer
 
 def check(
     unit: Annotated[
-        str | None, typer.Argument(help="As in 1_resnet_service, or 1; default: the only one.")
+        str | None,
+        typer.Argument(metavar="UNIT", help="As 1_resnet_service, or 1; default the only one."),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Check this task only; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Check this task only; may be repeated."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The marks as one JSON document on the last line.")

@@ -14,7 +14,7 @@ from rich.text import Text
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show what this machine is, which components it has, and what each lesson will do here."""
+    """Show what this machine has, and what each lesson will do on it."""
     from rich.console import Console
 
     from lab_utils.components.catalogue import CATALOGUE

@@ -10,13 +10,15 @@ import typer
 
 def grade(
     notebooks: Annotated[
-        list[Path], typer.Argument(metavar="NOTEBOOK", help="Labs that were handed in.")
+        list[Path], typer.Argument(metavar="NOTEBOOK", help="Labs that were handed in (.ipynb).")
     ],
     unit: Annotated[
-        str | None, typer.Option(help="The unit, where a notebook does not say so itself.")
+        str | None,
+        typer.Option(metavar="UNIT", help="The unit, where a notebook does not say so itself."),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Grade this task only; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Grade this task only; may be repeated."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The marks as one JSON document on the last line.")

@@ -12,7 +12,11 @@ def lock(
         bool, typer.Option("--upgrade", help="Take the newest versions that fit, not today's pins.")
     ] = False,
 ) -> None:
-    """Resolve pyproject.toml, and the components with an environment of their own, into locks."""
+    """Resolve pyproject.toml into pins and hashes (needs a registry).
+
+    Writes requirements.lock, environment.yml, and a lock for each component with an environment of
+    its own.
+    """
     from lab_utils.course.lock import lock as write_locks
     from lab_utils.files import ROOT
 

@@ -9,11 +9,11 @@ import typer
 
 
 def release(
-    target: Annotated[Path, typer.Argument(help="The archive to write.")] = Path(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write.")] = Path(
         "dist/inference-lab.zip"
     ),
 ) -> None:
-    """Pack the course for learners, without solutions, their sources and the wrong answers.
+    """Pack the course for learners: no solutions, no wrong answers.
 
     Not done yet: a Gradescope autograder, and checks whose inputs a learner cannot read.
     """

@@ -15,20 +15,24 @@ INTERRUPTED = 130
 def run(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="UNIT|NOTEBOOK", help="What to run; none: the whole course."),
+        typer.Argument(
+            metavar="UNIT|NOTEBOOK",
+            help="A unit (1), a lesson or its beginning (1/03, 03_under), a file; none: all.",
+        ),
     ] = None,
-    scale: Annotated[str, typer.Option(help="ci, laptop or gpu.")] = "ci",
+    scale: Annotated[
+        str, typer.Option(metavar="ci|laptop|gpu", help="How much is measured.")
+    ] = "ci",
     workers: Annotated[
-        int | None, typer.Option(help="Notebooks at a time; default one a core.")
+        int | None, typer.Option(metavar="N", help="Notebooks at a time; default one a core.")
     ] = None,
-    cell_timeout: Annotated[
-        float, typer.Option(metavar="S", help="The limit for one cell, in seconds.")
-    ] = 120,
+    cell_timeout: Annotated[float, typer.Option(metavar="S", help="The limit for one cell.")] = 120,
     plain: Annotated[
         bool, typer.Option("--plain", help="The reference: ordinary kernels, one by one.")
     ] = False,
     folder: Annotated[
-        Path | None, typer.Option("--report", help="The report's folder; default report/.")
+        Path | None,
+        typer.Option("--report", metavar="FOLDER", help="Where the report goes; default report/."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with the report as JSON.")] = False,
 ) -> None:

@@ -19,7 +19,8 @@ FIRST_PORT = 8888
 
 def start(
     port: Annotated[
-        int | None, typer.Option(help=f"The port; by default the first free one from {FIRST_PORT}.")
+        int | None,
+        typer.Option(metavar="PORT", help=f"Default the first free one from {FIRST_PORT}."),
     ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")

@@ -14,7 +14,10 @@ def test(
         typer.Argument(metavar="STEP", help="build, style, unit, run, nbval; none: all."),
     ] = None,
 ) -> None:
-    """Prove that everything holds: builds, style, unit tests, the whole course, nbval."""
+    """Prove that it all holds: builds, style, tests, the whole course.
+
+    Without a STEP all run, each whatever became of the others, and the last lines say how it went.
+    """
     from rich.console import Console
     from rich.table import Table
 

@@ -26,6 +26,7 @@ VERBS += ["bench", "build", "lock"]
 def test_help_names_every_verb() -> None:
     listed = lab("--help").stdout
     assert [verb for verb in VERBS if f"  {verb} " not in listed] == []
+    assert "..." not in listed.replace("[ARGS]...", "")  # each in a whole sentence
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -33,6 +34,7 @@ def test_every_verb_has_help(verb: str) -> None:
     done = lab(verb, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: ./lab {verb}")
+    assert not set("<{") & set(done.stdout)  # Python's names for types
 
 
 def test_doctor_says_what_this_machine_is() -> None:
