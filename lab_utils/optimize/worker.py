@@ -15,7 +15,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-from lab_utils.components.process import Process
+from lab_utils.components.asked import AskedProcess
 from lab_utils.components.together import Together
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
@@ -37,8 +36,6 @@ from lab_utils.optimize.artefacts import Artefact
 from lab_utils.optimize.onednn import Primitive, primitives
 from lab_utils.optimize.variant import Floats, Runner
 from lab_utils.optimize.variants import load, variant
-
-ANSWER_WITHIN_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Answered:
     durations_s: list[float]
 
 
-class VariantProcess:
+class VariantProcess(AskedProcess):
     """A loaded variant, alive only inside the `with` block.
 
     engine, threads, precision: as `Runner` has them. startup: from starting Python until it has
@@ -59,48 +56,25 @@ class VariantProcess:
 
     def __init__(self, name: str, artefact: Artefact, threads: int) -> None:
         variant(name)
-        self.name = name
         self.artefact = artefact
         self.startup = Stages()
         self.resident: dict[str, int] = {}
         self.engine, self.threads, self.precision = "", 0, ""
-        ours, theirs = socket.socketpair()
-        self._theirs = theirs
-        self._line = Connection(ours.detach())
         command = [sys.executable, "-m", "lab_utils.optimize.worker", name, str(artefact.folder)]
-        command += [str(threads), str(theirs.fileno()), repr(time.time())]
-        self._process = Process(
-            f"The process of {name}",
-            command,
-            ready=lambda: self._line.poll(0),
-            environment=thread_environment(threads),
-            pass_fds=[theirs.fileno()],
-            start_timeout_s=ANSWER_WITHIN_S,
-        )
+        command += [str(threads), repr(time.time())]
+        super().__init__(name, command, environment=thread_environment(threads))
 
     def __enter__(self) -> Self:
-        try:
-            self._process.__enter__()
-        finally:
-            self._theirs.close()
-        try:
-            told = self._hear()
-        except BaseException:
-            self.__exit__()
-            raise
-        self.startup = Stages(durations_s=told["startup"])
-        self.resident = told["resident"]
-        self.engine, self.threads = told["engine"], told["threads"]
-        self.precision = told["precision"]
+        super().__enter__()
+        self.startup = Stages(durations_s=self.told["startup"])
+        self.resident = self.told["resident"]
+        self.engine, self.threads = self.told["engine"], self.told["threads"]
+        self.precision = self.told["precision"]
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self._line.close()
-        self._process.__exit__()
 
     def answer(self, inputs: Floats, warm_up: int = 0) -> Answered:
         """Each of the pictures (N, 3, 224, 224) by itself, after `warm_up` of them untimed."""
-        said = self._ask({"inputs": np.ascontiguousarray(inputs), "warm_up": warm_up})
+        said = self.ask({"inputs": np.ascontiguousarray(inputs), "warm_up": warm_up})
         return Answered(said["logits"], said["durations_s"])
 
     def primitives(self, inputs: Floats) -> list[Primitive]:
@@ -109,39 +83,13 @@ class VariantProcess:
         Writing each line costs time, so no speed is taken from such a run.
         """
         self.answer(inputs[:1])
-        before = len(self._process.log())
-        self._ask({"inputs": np.ascontiguousarray(inputs), "warm_up": 0, "verbose": True})
-        return primitives(self._process.log()[before:])
+        before = len(self.log())
+        self.ask({"inputs": np.ascontiguousarray(inputs), "warm_up": 0, "verbose": True})
+        return primitives(self.log()[before:])
 
     def resident_bytes(self) -> int:
         """Memory of the process now: code, weights and activations (the kernel's RSS)."""
-        return int(self._ask({"memory": True})["resident_bytes"])
-
-    def processes(self) -> list[psutil.Process]:
-        """The process and what it has started, for looking at."""
-        return self._process.processes()
-
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        try:
-            self._line.send(question)
-        except OSError:
-            raise self._ended() from None
-        return self._hear()
-
-    def _hear(self) -> dict[str, Any]:
-        try:
-            if not self._line.poll(ANSWER_WITHIN_S):
-                raise LabError(f"{self.name} did not answer in {ANSWER_WITHIN_S:g} s.")
-            said: dict[str, Any] = self._line.recv()
-        except (EOFError, OSError):
-            raise self._ended() from None
-        if "error" in said:
-            raise LabError(said["error"])
-        return said
-
-    def _ended(self) -> LabError:
-        last = (self._process.log().strip().splitlines() or ["it said nothing"])[-1]
-        return LabError(f"The process of {self.name} ended: {last}")
+        return int(self.ask({"memory": True})["resident_bytes"])
 
 
 class Running(Together[VariantProcess]):
@@ -154,7 +102,7 @@ class Running(Together[VariantProcess]):
         return self[name]
 
 
-def _main(name: str, folder: str, threads: str, line: str, started: str) -> None:
+def _main(name: str, folder: str, threads: str, started: str, line: str) -> None:
     """The process: load, say so, then answer until the line is closed."""
     startup = Stages(durations_s={"start Python": time.time() - float(started)})
     resident: dict[str, int] = {}
