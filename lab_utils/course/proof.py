@@ -5,15 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from lab_utils.course import deterministic
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
+from lab_utils.machine.cores import available_cores, thread_environment
 
 SOURCES = ["lab_utils", "tests", "curriculum", "lab"]
+BYTES_A_PROCESS = 2e9
+MOST_PROCESSES = 8
+"""More would end no sooner: they would wait for the longest module."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ def prove(names: Sequence[str], announce: Callable[[Step], None]) -> list[Outcom
     return outcomes
 
 
-def _call(*command: str) -> int:
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+def _call(*command: str, environment: Mapping[str, str] | None = None) -> int:
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def _lab(*arguments: str) -> Callable[[], int]:
@@ -83,7 +89,20 @@ def _style() -> int:
 
 
 def _pytest() -> int:
-    return _call(sys.executable, "-m", "pytest", "tests", "lab_utils", "-m", "not gpu")
+    """Tests that measure nothing run side by side, a module in one process; then the others."""
+    pytest = [sys.executable, "-m", "pytest", "tests", "lab_utils"]
+    beside = ["-m", "not gpu and not alone", "-n", str(_processes()), "--dist", "loadscope"]
+    # One compute thread a process: more would fight over the cores.
+    return max(
+        _call(*pytest, *beside, environment=thread_environment(1)),
+        _call(*pytest, "-m", "alone and not gpu"),
+    )
+
+
+def _processes() -> int:
+    """For tests: one more than cores, since many wait, as far as there is memory for them."""
+    fitting = int(psutil.virtual_memory().available // BYTES_A_PROCESS)
+    return max(1, min(available_cores() + 1, MOST_PROCESSES, fitting))
 
 
 def _nbval() -> int:

@@ -9,6 +9,7 @@ import pytest
 from lab_utils.components.catalogue import CATALOGUE
 from lab_utils.course.sources import notebooks
 from lab_utils.machine.cores import available_cores
+from tests.conftest import Lab
 from tests.started import lab
 
 
@@ -30,8 +31,8 @@ def test_help_names_every_verb() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb: str) -> None:
-    done = lab(verb, "--help")
+def test_every_verb_has_help(verb: str, lab_here: Lab) -> None:
+    done = lab_here(verb, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: ./lab {verb}")
     assert not set("<{") & set(done.stdout)  # Python's names for types
@@ -85,8 +86,8 @@ def test_doctor_says_what_a_missing_tool_changes(monkeypatch: pytest.MonkeyPatch
         (["fan-out", "servers=100", "slow_share=0.01"], 0.634),
     ],
 )
-def test_calc(arguments: list[str], result: float) -> None:
-    document = json.loads(lab("calc", *arguments, "--json").stdout)
+def test_calc(arguments: list[str], result: float, lab_here: Lab) -> None:
+    document = json.loads(lab_here("calc", *arguments, "--json").stdout)
     assert document["result"] == pytest.approx(result, rel=1e-3)
     assert document["source"]
     assert document["unit"]
@@ -105,11 +106,14 @@ def test_calc(arguments: list[str], result: float) -> None:
         (["calc", "percentile-samples", "percentile=100", "confidence=0.9"], "between 0 and 100"),
         (["calc", "percentile-samples", "percentile=99", "confidence=1"], "expected a share"),
         (["test", "nonsense"], "There is no step 'nonsense'; expected one of build, style"),
-        (["start", "--port", "99999"], "Port 99999 does not exist"),
     ],
 )
-def test_bad_input_is_one_sentence(arguments: list[str], message: str) -> None:
-    assert message in one_sentence(lab(*arguments))
+def test_bad_input_is_one_sentence(arguments: list[str], message: str, lab_here: Lab) -> None:
+    assert message in one_sentence(lab_here(*arguments))
+
+
+def test_a_port_that_does_not_exist_is_one_sentence() -> None:
+    assert "Port 99999 does not exist" in one_sentence(lab("start", "--port", "99999"))
 
 
 def test_a_port_in_use_is_one_sentence() -> None:

@@ -43,6 +43,7 @@ def test_every_order_gives_the_right_sum_and_its_times(cache: Path, order: str) 
 
 
 @needs_compiler
+@pytest.mark.alone
 def test_a_chain_through_memory_is_slower_than_one_through_a_cache(cache: Path) -> None:
     program = compiled(MEMORY_ACCESS)
     near, far = (min(seconds(program, "chase", size, 2**18, 3)) for size in (2**14, 2**28))

@@ -95,6 +95,7 @@ def execute(path: Path, *sources: str, **options: object) -> nbformat.NotebookNo
     )
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("busy_machine")
 def test_a_notebook_that_fills_an_output_widget_under_load_finishes(tmp_path: Path) -> None:
     limit_s = 60.0

@@ -17,7 +17,8 @@ from tests.started import LAB, MARK, marked
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 BEGINS_WITHIN_S = 120
 ENDS_WITHIN_S = 60
-# The server's own child, as a web server's worker; and a stray that nobody watches over.
+# The server's own child, as a web server's worker; and a stray that nobody watches over. A module
+# beside the notebook: for one that names this package, weights would be prepared first.
 STUCK = """
 import subprocess, sys, time
 from pathlib import Path
@@ -41,7 +42,8 @@ def test_an_interrupted_run_leaves_a_report_and_no_process(
 ) -> None:
     begun = tmp_path / "begun"
     paths = []
-    for name, source in (("a_stuck", STUCK.format(begun=str(begun))), ("b_waits", "1")):
+    (tmp_path / "stuck.py").write_text(STUCK.format(begun=str(begun)))
+    for name, source in (("a_stuck", "import stuck"), ("b_waits", "1")):
         cells = [new_markdown_cell(f"# {name}"), new_code_cell("print('ran')")]
         notebook = new_notebook(
             cells=[*cells, new_code_cell(source)], metadata={"kernelspec": KERNEL}

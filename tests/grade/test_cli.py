@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from lab_utils.files import ROOT
+from tests.conftest import Lab
 from tests.started import lab
 
 LAB = ROOT / "labs" / "1_resnet_service" / "lab.ipynb"
+WELCOME = str(ROOT / "notebooks" / "welcome.ipynb")
 SOLUTION = ROOT / "solutions" / "1_resnet_service" / "lab.ipynb"
 
 
@@ -27,8 +29,8 @@ def test_grade_gives_marks_as_json_and_goes_on_after_a_bad_notebook(tmp_path: Pa
         assert (task["state"], task["isolation"]) == ("passed", "not isolated")
 
 
-def test_check_marks_the_learners_own_lab() -> None:
-    done = lab("check", "1", "--task", "postprocess", timeout=300)
+def test_check_marks_the_learners_own_lab(lab_here: Lab) -> None:
+    done = lab_here("check", "1", "--task", "postprocess")
     assert done.returncode == 0, done.stderr
     assert "of 2 points; answers ran not isolated." in done.stdout
 
@@ -37,21 +39,21 @@ def test_check_marks_the_learners_own_lab() -> None:
     ("arguments", "said"),
     [
         (["grade", "nowhere.ipynb"], "could not be read"),
-        (["grade", "README.md"], "is not a notebook"),
-        (["grade", "notebooks/welcome.ipynb"], "add --unit NAME"),
-        (["grade", "notebooks/welcome.ipynb", "--unit", "1"], "holds no answer to any task"),
+        (["grade", str(ROOT / "README.md")], "is not a notebook"),
+        (["grade", WELCOME], "add --unit NAME"),
+        (["grade", WELCOME, "--unit", "1"], "holds no answer to any task"),
         (["grade", str(SOLUTION), "--task", "nothing"], "There is no task 'nothing'"),
         (["grade", str(SOLUTION), "--unit", "9_nothing"], "no graded lab in unit '9_nothing'"),
         (["check", "7"], "no graded lab in unit '7'; expected one of 1_resnet_service"),
     ],
 )
-def test_bad_input_is_one_sentence(arguments: list[str], said: str) -> None:
-    done = lab(*arguments)
+def test_bad_input_is_one_sentence(arguments: list[str], said: str, lab_here: Lab) -> None:
+    done = lab_here(*arguments)
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
 
 
-def test_help_says_what_is_not_done_yet() -> None:
-    assert "Not done yet: isolation" in " ".join(lab("grade", "--help").stdout.split())
+def test_help_says_what_is_not_done_yet(lab_here: Lab) -> None:
+    assert "Not done yet: isolation" in " ".join(lab_here("grade", "--help").stdout.split())

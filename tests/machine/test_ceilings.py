@@ -14,6 +14,8 @@ from lab_utils.machine.ceilings import Ceilings, Rate, ceilings, measure
 from lab_utils.machine.kernels import Kernel, copying, openvino_int8, reading, torch_int8
 from lab_utils.measure.interval import Interval
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def measured() -> Ceilings:

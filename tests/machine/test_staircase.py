@@ -3,6 +3,8 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.machine.staircase import ROUNDS, read_bandwidth_by_size
 
+pytestmark = pytest.mark.alone
+
 
 def test_what_fits_a_cache_is_read_faster_than_what_does_not() -> None:
     curve = read_bandwidth_by_size([2**15, 2**28])

@@ -5,6 +5,8 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.measure.busy import ROUNDS, keep_busy
 
+pytestmark = pytest.mark.alone
+
 
 def test_a_load_that_sleeps_is_not_busy() -> None:
     load = keep_busy(lambda: time.sleep(0.01), cores=1, duration_s=0.05)

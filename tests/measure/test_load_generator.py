@@ -21,6 +21,8 @@ from lab_utils.measure.load.generator import (
     post,
 )
 
+pytestmark = pytest.mark.alone
+
 StartServer = Callable[..., str]
 
 

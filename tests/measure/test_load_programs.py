@@ -16,6 +16,8 @@ from lab_utils.errors import LabError
 from lab_utils.measure.load import programs
 from lab_utils.measure.load.result import LoadResult
 
+pytestmark = pytest.mark.alone
+
 StartServer = Callable[..., str]
 Run = Callable[..., LoadResult]
 BODIES = [b"xx", b"x"]

@@ -13,7 +13,10 @@ from lab_utils.measure.load.result import LoadResult
 
 StartServer = Callable[..., str]
 BODIES = [b"xx", b"x"]
-pytestmark = pytest.mark.skipif(not module.available(), reason="LoadGen is for Linux on x86-64")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not module.available(), reason="LoadGen is for Linux on x86-64"),
+]
 
 
 def run(scenario: Scenario, url: str, duration_s: float = 0.5, rate_rps: float = 100) -> LoadResult:

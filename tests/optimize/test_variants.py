@@ -1,6 +1,5 @@
 import json
 import shutil
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +26,14 @@ SAVED = ("eager", "TorchScript", "AOTInductor", "ONNX Runtime", "OpenVINO fp32")
 """One variant for each kind of file."""
 
 
-@cache
-def runner(name: str) -> Runner:
-    return load(name, artefact(name), THREADS)
+@pytest.fixture(scope="module")
+def runner(request: pytest.FixtureRequest) -> Runner:
+    """The variant that a test names, loaded; pytest lets it go before it loads the next."""
+    return load(request.param, artefact(request.param), THREADS)
 
 
-def answers(name: str, inputs: Floats) -> Floats:
-    run = runner(name)
-    return np.concatenate([run(picture[None]) for picture in inputs])
+def of(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("runner", names, indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -44,40 +43,39 @@ def reference(inputs: Floats) -> Floats:
     return scores
 
 
-@pytest.mark.parametrize("name", HERE)
+@of(*HERE)
 def test_a_variant_answers_as_the_network_does(
-    name: str, inputs: Floats, reference: Floats
+    runner: Runner, inputs: Floats, reference: Floats
 ) -> None:
-    logits = answers(name, inputs)
-    tolerance, same = TOLERANCES[runner(name).precision]
+    logits = np.concatenate([runner(picture[None]) for picture in inputs])
+    tolerance, same = TOLERANCES[runner.precision]
     assert logits.dtype == np.float32
     assert largest_difference(logits, reference) <= tolerance * np.abs(reference).max()
     assert top1_agreement(logits, reference) >= same / 16
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_a_variant_says_what_runs_it(name: str) -> None:
-    told = runner(name)
-    assert told.threads == THREADS
-    assert any(character.isdigit() for character in told.engine)
+@of(*HERE)
+def test_a_variant_says_what_runs_it(runner: Runner, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.params["runner"]
+    assert runner.threads == THREADS
+    assert any(character.isdigit() for character in runner.engine)
     if "bf16" not in name:
-        assert told.precision == ("int8" if name in INT8 else "fp32")
+        assert runner.precision == ("int8" if name in INT8 else "fp32")
 
 
-@pytest.mark.parametrize("name", [name for name in SAVED if name in HERE])
-def test_the_order_in_memory_does_not_change_the_answer(name: str, inputs: Floats) -> None:
+@of(*(name for name in SAVED if name in HERE))
+def test_the_order_in_memory_does_not_change_the_answer(runner: Runner, inputs: Floats) -> None:
     other = np.ascontiguousarray(inputs[:1].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     assert not other.flags.c_contiguous
-    np.testing.assert_array_equal(
-        runner(name)(other), runner(name)(np.ascontiguousarray(inputs[:1]))
-    )
+    np.testing.assert_array_equal(runner(other), runner(np.ascontiguousarray(inputs[:1])))
 
 
-def test_tensors_and_arrays_are_the_same_to_a_variant(inputs: Floats) -> None:
-    run = runner("ONNX Runtime")
-    np.testing.assert_array_equal(run(torch.from_numpy(inputs)), run(inputs))
+@of("ONNX Runtime")
+def test_tensors_and_arrays_are_the_same_to_a_variant(runner: Runner, inputs: Floats) -> None:
+    np.testing.assert_array_equal(runner(torch.from_numpy(inputs)), runner(inputs))
 
 
+@of("ONNX Runtime")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -88,14 +86,15 @@ def test_tensors_and_arrays_are_the_same_to_a_variant(inputs: Floats) -> None:
         ("a picture", "The inputs are <U9"),
     ],
 )
-def test_other_inputs_are_refused(wrong: object, message: str) -> None:
+def test_other_inputs_are_refused(runner: Runner, wrong: object, message: str) -> None:
     with pytest.raises(LabError, match=message):
-        runner("ONNX Runtime")(wrong)
+        runner(wrong)
 
 
-def test_a_batch_that_was_not_prepared_is_refused(inputs: Floats) -> None:
+@of("OpenVINO fp32")
+def test_a_batch_that_was_not_prepared_is_refused(runner: Runner, inputs: Floats) -> None:
     with pytest.raises(LabError, match="load it with batch=2"):
-        runner("OpenVINO fp32")(inputs[:2])
+        runner(inputs[:2])
 
 
 def test_another_batch_can_be_loaded(inputs: Floats, reference: Floats) -> None:

@@ -58,7 +58,7 @@ def test_threads_are_as_many_as_were_asked_for(name: str, inputs: Floats) -> Non
     for threads in {1, min(2, available_cores())}:
         with VariantProcess(name, artefact(name), threads) as worker:
             assert worker.threads == threads
-            assert busy_threads(worker, inputs) == threads
+            assert busy_threads(worker, inputs[:8]) == threads
 
 
 def test_every_variant_answers_every_picture_in_turn(running: Running, inputs: Floats) -> None:

@@ -16,6 +16,8 @@ from lab_utils.serve.resnet_release import ReleasedRequest, fingerprint
 from lab_utils.serve.resnet_request import STAGES, ResNetRequest
 from lab_utils.serve.web import WebService
 
+pytestmark = pytest.mark.alone
+
 JPEG = pictures.draw(1, seed=3)[0].jpeg
 MODULE = "lab_utils.serve.resnet_release"
 

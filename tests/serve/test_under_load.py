@@ -19,6 +19,8 @@ from lab_utils.serve.freeze import frozen
 from lab_utils.serve.thumbnail_app import create_app, thumbnail
 from lab_utils.serve.web import WebService
 
+pytestmark = pytest.mark.alone
+
 JPEGS = [picture.jpeg for picture in pictures.draw(4, seed=3)]
 APP = "lab_utils.serve.thumbnail_app:create_app()"
 

@@ -9,6 +9,8 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.measure.profile import cprofile
 
+pytestmark = pytest.mark.alone
+
 
 def test_it_names_python_that_burns(planted: ModuleType) -> None:
     def request() -> None:

@@ -10,6 +10,8 @@ from onnx import TensorProto, helper
 from lab_utils.errors import LabError
 from lab_utils.measure.profile import onnx
 
+pytestmark = pytest.mark.alone
+
 SIZE = 600
 
 

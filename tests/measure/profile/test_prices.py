@@ -3,6 +3,8 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.measure.profile import cprofile, prices, pyspy
 
+pytestmark = pytest.mark.alone
+
 
 def test_work_runs_once_and_its_seconds_are_given() -> None:
     ran = []

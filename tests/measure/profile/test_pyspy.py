@@ -13,6 +13,8 @@ from lab_utils.errors import LabError
 from lab_utils.measure.profile import pyspy
 from lab_utils.measure.profile.result import Profile
 
+pytestmark = pytest.mark.alone
+
 
 def run(program: Path, *arguments: str, idle: bool = False) -> Profile:
     try:

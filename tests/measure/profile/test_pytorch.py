@@ -10,6 +10,8 @@ import torch
 from lab_utils.errors import LabError
 from lab_utils.measure.profile import pytorch
 
+pytestmark = pytest.mark.alone
+
 
 def planted_operator() -> torch.Tensor:
     matrix = torch.ones(700, 700)

@@ -10,9 +10,12 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.measure.profile import scheduler
 
-pytestmark = pytest.mark.skipif(
-    not os.path.exists("/proc/self/schedstat"), reason="this kernel does not count"
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        not os.path.exists("/proc/self/schedstat"), reason="this kernel does not count"
+    ),
+]
 BURN = "while True: pass"
 SLEEP = "import time; time.sleep(600)"
 

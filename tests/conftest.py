@@ -1,0 +1,28 @@
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from lab_utils.cli import app
+
+Lab = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def lab_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+    """`./lab` with these arguments, in this process, where its imports have been paid for.
+
+    `tests.started.lab` starts it as a person does.
+    """
+
+    def lab(*arguments: object) -> "subprocess.CompletedProcess[str]":
+        command = ["./lab", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            app.main()  # it ends with an exit status, whatever becomes of the verb
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), said.out, said.err)
+
+    return lab
