@@ -1,10 +1,10 @@
 """The three proofs: a blank lab fails every task, the solution passes every task, and every
 wrong answer in curriculum/*/wrong fails with the message written for it."""
 
-import importlib.util
-import re
+import ast
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import Self
 
 import pytest
 
@@ -15,43 +15,40 @@ from lab_utils.grade.spec import ServiceTask, Task, load_lab
 from lab_utils.grade.submission import read
 from lab_utils.grade.workers import Workers
 
-WRONG = sorted(ROOT.glob("curriculum/*/wrong/*.py"))
 LABS = [unit for unit in units() if (ROOT / "labs" / unit / "lab.ipynb").exists()]
 SEED = 2026
 
 
-def measures(task: Task) -> bool:
-    """Whether the task's verdict hangs on a duration, so that nothing may run beside it."""
-    return isinstance(task, ServiceTask) or task.name == "find_bottleneck"
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A file of curriculum/*/wrong, as it describes itself; it is not run."""
+
+    path: Path
+    task: Task
+    about: str
+    message: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        tree = ast.parse(path.read_text())
+        constants = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id in ("TASK", "MESSAGE")
+        }
+        task = load_lab(path.parts[-3])[constants["TASK"]]
+        return cls(path, task, ast.get_docstring(tree) or "", constants["MESSAGE"])
 
 
-def described(path: Path) -> ModuleType:
-    """A wrong answer's TASK and MESSAGE."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+WRONG = [WrongAnswer.read(path) for path in sorted(ROOT.glob("curriculum/*/wrong/*.py"))]
 
 
-def task_of(path: Path) -> Task:
-    """The task that a wrong answer answers, without running it."""
-    found = re.search(r'^TASK = "(\w+)"$', path.read_text(), re.MULTILINE)
-    assert found is not None, f"{path} does not say which TASK it answers"
-    return load_lab(path.parts[-3])[found[1]]
-
-
-def marks(task: Task) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.alone] if measures(task) else []
-
-
-SOLUTIONS = [
-    pytest.param(unit, task.name, marks=marks(task), id=task.name)
-    for unit in LABS
-    for task in load_lab(unit).tasks
-]
-WRONG_ANSWERS = [pytest.param(path, marks=marks(task_of(path)), id=path.stem) for path in WRONG]
+def measured(task: Task, message: str = "") -> list[pytest.MarkDecorator]:
+    """The mark of a verdict that hangs on durations: a service's, unless it fails before."""
+    by_time = isinstance(task, ServiceTask) and message in task.too_slow
+    return [pytest.mark.alone] if by_time or task.name == "find_bottleneck" else []
 
 
 @pytest.mark.parametrize("unit", LABS)
@@ -62,7 +59,14 @@ def test_the_blank_lab_fails_every_task(unit: str, workers: Workers) -> None:
     assert all(verdict.message.startswith("Not done yet") for verdict in marks.verdicts)
 
 
-@pytest.mark.parametrize(("unit", "task"), SOLUTIONS)
+@pytest.mark.parametrize(
+    ("unit", "task"),
+    [
+        pytest.param(unit, task.name, marks=measured(task), id=task.name)
+        for unit in LABS
+        for task in load_lab(unit).tasks
+    ],
+)
 def test_the_solution_passes_every_task(unit: str, task: str, workers: Workers) -> None:
     path = ROOT / "solutions" / unit / "lab.ipynb"
     (verdict,) = grade(read(path), load_lab(unit), [task], SEED, workers).verdicts
@@ -70,20 +74,20 @@ def test_the_solution_passes_every_task(unit: str, task: str, workers: Workers) 
     assert verdict.points == verdict.out_of > 0
 
 
-@pytest.mark.parametrize("path", WRONG_ANSWERS)
-def test_each_wrong_answer_gets_its_message(path: Path, workers: Workers) -> None:
-    unit = path.parts[-3]
-    lab, wrong = load_lab(unit), described(path)
+@pytest.mark.parametrize(
+    "wrong", [pytest.param(w, marks=measured(w.task, w.message), id=w.path.stem) for w in WRONG]
+)
+def test_each_wrong_answer_gets_its_message(wrong: WrongAnswer, workers: Workers) -> None:
+    unit = wrong.path.parts[-3]
     solution = read(ROOT / "solutions" / unit / "lab.ipynb")
-    answer = solution.with_answer(lab[wrong.TASK], path.read_text())
-    (verdict,) = grade(answer, lab, [wrong.TASK], SEED, workers).verdicts
+    answer = solution.with_answer(wrong.task, wrong.path.read_text())
+    (verdict,) = grade(answer, load_lab(unit), [wrong.task.name], SEED, workers).verdicts
     assert verdict.state == "failed", f"{verdict.state}: {verdict.message}"
     assert verdict.points == 0
-    assert wrong.MESSAGE in verdict.message
+    assert wrong.message in verdict.message
 
 
 def test_wrong_answers_are_described_and_differ() -> None:
-    modules = [described(path) for path in WRONG]
-    assert len(modules) >= 5
-    assert all(module.__doc__ and module.MESSAGE for module in modules)
-    assert len({(module.TASK, module.MESSAGE) for module in modules}) == len(modules)
+    assert len(WRONG) >= 5
+    assert all(wrong.about and wrong.message for wrong in WRONG)
+    assert len({(wrong.task.name, wrong.message) for wrong in WRONG}) == len(WRONG)
