@@ -151,7 +151,7 @@ def _make(environment: Environment) -> None:
 def _uv(environment: Environment, arguments: list[str]) -> None:
     done = subprocess.run(
         [str(UV), *arguments],
-        env=PATIENCE | os.environ,
+        env=PATIENCE | os.environ | {"UV_NO_WRAP": "1"},  # whole lines, for `_explain`
         capture_output=True,
         text=True,
         errors="replace",
