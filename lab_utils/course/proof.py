@@ -100,9 +100,9 @@ def _pytest() -> int:
 
 
 def _processes() -> int:
-    """For tests: one more than cores, since many wait, as far as there is memory for them."""
+    """For tests: one a core, as far as there is memory for them."""
     fitting = int(psutil.virtual_memory().available // BYTES_A_PROCESS)
-    return max(1, min(available_cores() + 1, MOST_PROCESSES, fitting))
+    return max(1, min(available_cores(), MOST_PROCESSES, fitting))
 
 
 def _nbval() -> int:
