@@ -9,8 +9,12 @@ import typer
 
 
 def grade(
-    notebooks: Annotated[
-        list[Path], typer.Argument(metavar="NOTEBOOK", help="Labs that were handed in (.ipynb).")
+    submissions: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SUBMISSIONS",
+            help="Notebooks; or a folder, or zip archive, with one for each learner.",
+        ),
     ],
     unit: Annotated[
         str | None,
@@ -20,17 +24,43 @@ def grade(
         list[str] | None,
         typer.Option(metavar="NAME", help="Grade this task only; may be repeated."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where a class's marks are kept; default grades."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Answers graded at the same time; default one a core."
+        ),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Grade anew what has been graded; old marks are kept.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="The marks as one JSON document on the last line.")
     ] = False,
 ) -> None:
     """Mark labs by running them: each task's points, and the reason.
 
-    Answers run in processes of their own, with a time limit and the clock outside; every timed
-    reply is checked. Not done yet: isolation (an answer may read your files and use the network,
-    so grade only code that you would run yourself), whole classes, part marks, exports.
-    """
-    from lab_utils.grade.batch import grade_notebooks
+    Notebooks are marked and the marks printed. A folder or an archive is a class: every verdict is
+    recorded in FOLDER/results.sqlite as it comes. A run that was stopped or killed goes on where it
+    was when you give the same command again: nobody is graded twice, nothing is lost.
 
-    if not grade_notebooks(notebooks, unit, task, as_json=as_json):
+    Answers run in processes of their own, with a time limit and the clock outside; every timed
+    reply is checked. Correctness is graded in parallel, timings one at a time. Not done yet:
+    isolation (an answer may read your files and use the network, so grade only code that you would
+    run yourself), part marks.
+    """
+    if out is None and not any(path.is_dir() or path.suffix == ".zip" for path in submissions):
+        from lab_utils.grade.batch import grade_notebooks
+
+        passed = grade_notebooks(submissions, unit, task, as_json=as_json)
+    else:
+        from lab_utils.grade.classroom.command import grade_submissions
+        from lab_utils.grade.classroom.run import Order
+
+        order = Order(submissions, out or Path("grades"), unit, tuple(task or ()), again)
+        passed = grade_submissions(order, workers, as_json=as_json)
+    if not passed:
         raise typer.Exit(1)

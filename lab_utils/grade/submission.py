@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.errors import LabError
-from lab_utils.grade.spec import Task
+from lab_utils.grade.spec import Task, Wrong
 
-MAX_BYTES = 50 * 2**20
+MAX_BYTES = 25 * 2**20
 BUILT_FOLDERS = ("labs", "solutions")
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast.parse` raises: also for a null byte, and for source that is nested very deep."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Submission:
     def cells_for(self, task: Task) -> list[dict[str, Any]]:
         """What is run to get a task's function: every cell up to and including the task's own.
 
-        As `answer.load` takes them. Raises LabError where no cell answers the task.
+        As `answer.load` takes them. Raises Wrong where no cell answers the task.
         """
         own = self._own_cell(task)
         before = self.cells[: self.cells.index(own) + 1]
@@ -58,7 +60,7 @@ class Submission:
         named = [cell for cell in self.cells if cell.task == task.name]
         found = named or [c for c in self.cells if defines(c.source, task.function)]
         if not found:
-            raise LabError(
+            raise Wrong(
                 f"The notebook has no cell for the task {task.name!r}: none is marked with that "
                 f"name and none defines {task.function}; copy the cell from a fresh lab."
             )
@@ -70,19 +72,70 @@ def read(path: Path) -> Submission:
 
     Raises LabError where the file is missing, too large, or not a notebook.
     """
-    notebook = _notebook(path)
-    facts = notebook.get("metadata", {}).get("inference_lab", {})
-    unit = facts.get("unit") if isinstance(facts, dict) else None
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise too_large(str(path), size)
+        content = path.read_bytes()
+    except OSError as error:
+        raise LabError(
+            f"{path} could not be read ({error.strerror}); name a lab's notebook, "
+            "as in labs/1_resnet_service/lab.ipynb."
+        ) from None
+    notebook = document(content, str(path))
+    unit = named_unit(notebook)
     if unit is None and path.resolve().parent.parent.name in BUILT_FOLDERS:
         unit = path.resolve().parent.name
-    return Submission(path, unit if isinstance(unit, str) else None, tuple(_cells(notebook)))
+    return Submission(path, unit, tuple(_cells(notebook)))
+
+
+def parse(content: bytes, name: str) -> Submission:
+    """The submission in a notebook's bytes; `name` is what messages call it.
+
+    Raises LabError for what is not a notebook.
+    """
+    notebook = document(content, name)
+    return Submission(Path(name), named_unit(notebook), tuple(_cells(notebook)))
+
+
+def document(content: bytes, name: str) -> dict[str, Any]:
+    """The notebook as JSON, its form checked; raises LabError, naming it, for anything else."""
+    try:
+        notebook = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise LabError(
+            f"{name} is not a notebook ({_first_line(error)}); it may have been cut off: "
+            "save it again in JupyterLab."
+        ) from None
+    if not _is_notebook(notebook):
+        raise LabError(
+            f"{name} is JSON but not a notebook; name a lab's notebook, "
+            "as in labs/1_resnet_service/lab.ipynb."
+        )
+    checked: dict[str, Any] = notebook
+    return checked
+
+
+def named_unit(notebook: dict[str, Any]) -> str | None:
+    """The unit that a notebook's own metadata names."""
+    facts = notebook.get("metadata", {}).get("inference_lab", {})
+    unit = facts.get("unit") if isinstance(facts, dict) else None
+    return unit if isinstance(unit, str) else None
+
+
+def too_large(name: str, size: int) -> LabError:
+    """For a notebook of more than `MAX_BYTES`."""
+    return LabError(
+        f"{name} has {size / 2**20:.0f} MB; a lab notebook has at most "
+        f"{MAX_BYTES // 2**20} MB: clear its outputs and save it again."
+    )
 
 
 def defines(source: str, function: str) -> bool:
     """Whether a cell defines a function (or anything callable) of that name at its top level."""
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except UNPARSABLE:
         return False
     return any(
         isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == function
@@ -101,7 +154,7 @@ def without_magics(source: str) -> str:
     try:
         ast.parse(source)
         return source
-    except SyntaxError:
+    except UNPARSABLE:
         return "\n".join(_without_magic(line) for line in source.splitlines())
 
 
@@ -123,34 +176,6 @@ def _cells(notebook: dict[str, Any]) -> Iterator[Cell]:
         if not marks.get("grade"):
             task = str(marks.get("grade_id")) if marks.get("solution") else None
             yield Cell(number, without_magics(text.replace("\r\n", "\n")), task)
-
-
-def _notebook(path: Path) -> dict[str, Any]:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise LabError(
-                f"{path} has {size / 2**20:.0f} MB; a lab notebook has at most "
-                f"{MAX_BYTES // 2**20} MB: clear its outputs and save it again."
-            )
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LabError(
-            f"{path} could not be read ({error.strerror}); name a lab's notebook, "
-            "as in labs/1_resnet_service/lab.ipynb."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise LabError(
-            f"{path} is not a notebook ({_first_line(error)}); it may have been cut off: "
-            "save it again in JupyterLab."
-        ) from None
-    if not _is_notebook(notebook):
-        raise LabError(
-            f"{path} is JSON but not a notebook; name a lab's notebook, "
-            "as in labs/1_resnet_service/lab.ipynb."
-        )
-    checked: dict[str, Any] = notebook
-    return checked
 
 
 def _is_notebook(document: object) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
-from lab_utils.grade.spec import load_lab
+from lab_utils.grade.spec import Wrong, load_lab
 from lab_utils.grade.submission import read, without_magics
 
 SOLUTION = ROOT / "solutions" / "1_resnet_service" / "lab.ipynb"
@@ -68,7 +68,7 @@ def test_a_missing_task_is_one_sentence(tmp_path: Path) -> None:
         cell for cell in notebook["cells"] if "def postprocess" not in "".join(cell["source"])
     ]
     submission = read(write(tmp_path / "lab.ipynb", notebook))
-    with pytest.raises(LabError, match=r"no cell for the task 'postprocess'.*fresh lab"):
+    with pytest.raises(Wrong, match=r"no cell for the task 'postprocess'.*fresh lab"):
         submission.cells_for(load_lab("1")["postprocess"])
 
 
@@ -112,6 +112,8 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     [
         ("x = 5 % 3\ny = 1", "x = 5 % 3\ny = 1"),
         ("%%time\nx = 1", "# %%time\n# x = 1"),
+        ("x = " + "-" * 100_000 + "1", "x = " + "-" * 100_000 + "1"),  # the parser's MemoryError
+        ("x = '\0'", "x = '\0'"),
         ("if x:\n    !ls\ny = 1", "if x:\n    pass  # !ls\ny = 1"),
     ],
 )

@@ -1,0 +1,1 @@
+"""A class: every submission found, graded once, recorded, and its marks handed on."""
