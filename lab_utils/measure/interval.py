@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from lab_utils.errors import LabError
 
@@ -66,3 +67,20 @@ def ratio_interval(first: Sequence[float], second: Sequence[float]) -> Interval:
             "expected one of each a pair."
         )
     return interval(np.asarray(first, dtype=float) / np.asarray(second, dtype=float))
+
+
+def share(successes: int, n: int) -> Interval:
+    """The share (0 to 1) of n trials that succeeded, with Wilson's 95 % interval (1927).
+
+    Its `median` is successes / n. Where all succeed the interval still says how many others there
+    may be: resampling trials of one outcome would give no width at all.
+
+    >>> f"{share(64, 64):.3f}"
+    '1.000 [0.943 to 1.000]'
+    """
+    if not 0 <= successes <= n or n == 0:
+        raise LabError(
+            f"{successes} successes of {n} trials were given; expected 0 to n of at least one."
+        )
+    low, high = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(successes / n, float(low), float(high), n)

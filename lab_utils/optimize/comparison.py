@@ -15,13 +15,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from lab_utils.errors import LabError
 from lab_utils.measure.compare import Comparison, Watch, compare, interleaved
-from lab_utils.measure.interval import Interval, interval
+from lab_utils.measure.interval import Interval, interval, share
+from lab_utils.optimize.artefacts import Artefact
+from lab_utils.optimize.layer_errors import relative_error
 from lab_utils.optimize.variant import Floats
-from lab_utils.optimize.variants import REFERENCE
+from lab_utils.optimize.variants import REFERENCE, load
 from lab_utils.optimize.worker import Answered, VariantProcess
+
+BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,13 @@ def answer_in_turn(
     }
 
 
+def answers(name: str, artefact: Artefact, inputs: Floats, threads: int) -> Floats:
+    """All logits (N, labels) of a variant that takes any batch, in this process and untimed."""
+    runner = load(name, artefact, threads)
+    batches = np.array_split(inputs, max(1, len(inputs) // BATCH))
+    return np.concatenate([runner(batch) for batch in batches])
+
+
 def speed(outcomes: Mapping[str, Outcome], name: str, than: str = REFERENCE) -> Comparison:
     """How many times as fast one variant is as another, round by round."""
     for asked in (name, than):
@@ -82,6 +94,34 @@ def top1_agreement(logits: Floats, reference: Floats) -> float:
     """The share (0 to 1) of pictures on which both (N, labels) rank the same label first."""
     _alike(logits, reference)
     return float(np.mean(logits.argmax(1) == reference.argmax(1)))
+
+
+def agreement(logits: Floats, reference: Floats, sure_by: float = 0) -> Interval:
+    """The share (0 to 1) of pictures with the reference's first label, and its interval.
+
+    sure_by: count only pictures on which the reference's first label leads the second by so much
+    probability; where it wavers itself, a rounding anywhere may tip the scales.
+    """
+    _alike(logits, reference)
+    counted = lead(reference) >= sure_by
+    if not counted.any():
+        raise LabError(f"On no picture does the reference's first label lead by {sure_by:g}.")
+    same = logits.argmax(1) == reference.argmax(1)
+    return share(int(np.sum(same & counted)), int(np.sum(counted)))
+
+
+def logit_error(logits: Floats, reference: Floats) -> Interval:
+    """The relative error (0 to 1 or more) of a picture's logits: the median picture's."""
+    _alike(logits, reference)
+    pairs = zip(logits, reference, strict=True)
+    return interval([relative_error(mine, exact) for mine, exact in pairs])
+
+
+def lead(logits: Floats) -> Floats:
+    """By how much probability (0 to 1) the first of (N, labels) leads the second, a picture."""
+    first, second = np.sort(softmax(logits, axis=1), axis=1)[:, :-3:-1].T
+    led: Floats = first - second
+    return led
 
 
 def top1_accuracy(logits: Floats, truths: NDArray[np.int_]) -> float:

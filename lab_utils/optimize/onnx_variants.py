@@ -20,6 +20,8 @@ MODEL = "model.onnx"
 INPUT = "pictures"
 PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3
+UNWANTED = ["WeightBiasQuantization"]
+"""It quantises again, without a word, what a quantised file has left in fp32 between two others."""
 
 
 def _export(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
@@ -42,13 +44,13 @@ def _export(network: nn.Module, folder: Path, base: Path | None, batch: int) -> 
 
 
 def session(
-    path: Path, threads: int, *, optimised: Path | None = None, profile: Path | None = None
+    path: Path | bytes, threads: int, *, optimised: Path | None = None, profile: Path | None = None
 ) -> Any:
     """An `onnxruntime.InferenceSession` on the processor, with so many compute threads.
 
-    optimised: where it writes the graph that it will execute. profile: how the name of the file
-    begins in which it writes what it executed. Raises LabError where it runs on another provider
-    than asked for: it falls back without a word.
+    path: the file, or its content. optimised: where it writes the graph that it will execute.
+    profile: how the name of the file begins in which it writes what it executed. Raises LabError
+    where it runs on another provider than asked for: it falls back without a word.
     """
     import onnxruntime as ort
 
@@ -60,7 +62,10 @@ def session(
         options.optimized_model_filepath = str(optimised)
     if profile is not None:
         options.enable_profiling, options.profile_file_prefix = True, str(profile)
-    made = ort.InferenceSession(str(path), options, providers=[PROVIDER])
+    content = path if isinstance(path, bytes) else str(path)
+    made = ort.InferenceSession(
+        content, options, providers=[PROVIDER], disabled_optimizers=UNWANTED
+    )
     if made.get_providers() != [PROVIDER]:
         raise LabError(f"ONNX Runtime runs on {made.get_providers()}; expected {PROVIDER} alone.")
     return made

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lab_utils.errors import LabError
-from lab_utils.measure.interval import interval, ratio_interval
+from lab_utils.measure.interval import interval, ratio_interval, share
 
 
 def test_no_samples_are_refused() -> None:
@@ -52,3 +52,22 @@ def test_the_ratio_interval_covers_the_truth_at_its_rate() -> None:
 def test_unpaired_samples_are_refused() -> None:
     with pytest.raises(LabError, match="2 and 1 samples"):
         ratio_interval([1.0, 2.0], [1.0])
+
+
+def test_a_share_has_the_interval_of_wilson() -> None:
+    """Wilson 1927: (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n)."""
+    n, p, z = 50, 0.9, 1.959964
+    middle, spread = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    got = share(45, 50)
+    assert (got.median, got.n) == (0.9, 50)
+    assert (got.low, got.high) == pytest.approx(
+        ((middle - spread) / (1 + z**2 / n), (middle + spread) / (1 + z**2 / n)), rel=1e-5
+    )
+
+
+def test_a_share_of_all_is_not_certain() -> None:
+    assert share(64, 64).high == 1
+    assert 0.9 < share(64, 64).low < 0.95
+    for successes, n in ((3, 2), (-1, 2), (0, 0)):
+        with pytest.raises(LabError, match="expected 0 to n"):
+            share(successes, n)

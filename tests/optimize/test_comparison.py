@@ -4,7 +4,10 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.optimize.comparison import (
     Outcome,
+    agreement,
     largest_difference,
+    lead,
+    logit_error,
     speed,
     top1_accuracy,
     top1_agreement,
@@ -18,6 +21,29 @@ def test_agreement_counts_first_places_and_nothing_else() -> None:
     assert top1_agreement(other, REFERENCE) == 1
     other[1] = [9, 0, 0]
     assert top1_agreement(other, REFERENCE) == 0.75
+
+
+def test_agreement_may_count_only_what_the_reference_is_sure_of() -> None:
+    other = REFERENCE.copy()
+    other[1] = [9, 0, 0]  # the reference leads there by the least: 0.42
+    everything, sure = agreement(other, REFERENCE), agreement(other, REFERENCE, sure_by=0.5)
+    assert (everything.median, everything.n) == (0.75, 4)
+    assert (sure.median, sure.n) == (1, 3)
+    assert sure.low < 0.6  # three pictures promise little
+    with pytest.raises(LabError, match="On no picture"):
+        agreement(other, REFERENCE, sure_by=0.99)
+
+
+def test_the_lead_is_that_of_the_probabilities() -> None:
+    both = np.exp(REFERENCE) / np.exp(REFERENCE).sum(1, keepdims=True)
+    assert lead(REFERENCE) == pytest.approx([p[-1] - p[-2] for p in np.sort(both, axis=1)])
+
+
+def test_the_error_of_logits_is_that_of_the_median_picture() -> None:
+    other = REFERENCE * np.array([[1.1], [1.2], [1.3], [2]], np.float32)
+    error = logit_error(other, REFERENCE)
+    assert error.median == pytest.approx(0.25)
+    assert error.n == 4
 
 
 def test_accuracy_is_against_the_truth() -> None:
