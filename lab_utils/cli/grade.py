@@ -47,10 +47,10 @@ def grade(
     recorded in FOLDER/results.sqlite as it comes. A run that was stopped or killed goes on where it
     was when you give the same command again: nobody is graded twice, nothing is lost.
 
-    Answers run in processes of their own, with a time limit and the clock outside; every timed
-    reply is checked. Correctness is graded in parallel, timings one at a time. Not done yet:
-    isolation (an answer may read your files and use the network, so grade only code that you would
-    run yourself), part marks.
+    Answers run in a sandbox without network or your files, with limits and the clock outside; every
+    timed reply is checked. Where bubblewrap is missing they run as plain processes, and the result
+    says "not isolated": then grade only code that you would run yourself. Correctness is graded in
+    parallel, timings one at a time. Not done yet: part marks.
     """
     if out is None and not any(path.is_dir() or path.suffix == ".zip" for path in submissions):
         from lab_utils.grade.batch import grade_notebooks

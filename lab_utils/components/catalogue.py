@@ -123,6 +123,12 @@ CATALOGUE = {
             environment="tvm",
         ),
         Component(
+            "bwrap",
+            "bubblewrap, the sandbox in which answers are graded",
+            "apt install bubblewrap",
+            "answers are graded as plain processes, and each result says so",
+        ),
+        Component(
             "nsys",
             "Nsight Systems, timelines across processes",
             "apt install nsight-systems (Debian: non-free; 2022.4.2 works without a GPU)",

@@ -1,6 +1,6 @@
 """A process that has imported what takes long, and forks others that need it.
 
-    python -m lab_utils.components.fork_server [--adopt] ADDRESS MODULE…
+    python -m lab_utils.components.fork_server [--adopt] [--empty FOLDER]… ADDRESS MODULE…
 
 A fresh process spends most of its start importing torch, torchvision and matplotlib. This one
 imports them once; each request then forks a child that goes on as `python -m MODULE ARGUMENT…`
@@ -16,12 +16,17 @@ its end the server answers {"returncode": …} (negative: the signal that ended 
 closes its end first has its child killed. The server ends, and kills what it forked, when its
 standard input ends. With --adopt, whatever a child leaves behind stays among the server's
 descendants, where it can be found.
+
+With --empty, it is the first process of a sandbox and has one child at a time. Before each fork all
+other processes in the sandbox are ended and those folders are emptied, so that no child finds what
+an earlier one left; and no child may look into the server's memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -37,6 +42,7 @@ from typing import NoReturn
 
 from lab_utils.components.process_tree import (
     adopt_orphans,
+    be_looked_into,
     die_with_parent,
     end_descendants,
     end_group,
@@ -70,7 +76,8 @@ class Launch:
 class Server:
     """The listening socket and the children, until standard input ends."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, empty: Sequence[str] = ()) -> None:
+        self._empty = empty
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(address)
         self._listener.listen(64)
@@ -114,6 +121,8 @@ class Server:
             connection.close()
             _close(descriptors)
             return None
+        if self._empty:
+            self._begin_anew()
         server = os.getpid()
         pid = os.fork()
         if pid:
@@ -121,11 +130,26 @@ class Server:
             _close(descriptors)
             return None
         os.setsid()
+        if self._empty:
+            be_looked_into(True)
         die_with_parent(server, signal.SIGKILL)
         connection.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
         connection.close()
         self._close_in_child()
         return replace(launch, arguments=[*launch.arguments, *map(str, descriptors)])
+
+    def _begin_anew(self) -> None:
+        """End all other processes of the sandbox, and empty its folders."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # all but process 1: none can fork its way out
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+        for connection in self._children.values():
+            connection.close()
+        self._children.clear()
+        for folder in self._empty:
+            empty(folder)
 
     def _close_in_child(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -161,6 +185,21 @@ class Server:
         for pid in self._children:
             os.waitpid(pid, 0)
         end_descendants(os.getpid())
+
+
+def empty(folder: str) -> None:
+    """Remove all in a folder, also what is forbidden to be read; what is mounted there stays."""
+    device = os.lstat(folder).st_dev
+    os.chmod(folder, 0o700)
+    for entry in list(os.scandir(folder)):
+        if entry.stat(follow_symlinks=False).st_dev != device:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            empty(entry.path)
+            with contextlib.suppress(OSError):  # it holds what is mounted
+                os.rmdir(entry.path)
+        else:
+            os.unlink(entry.path)
 
 
 def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:
@@ -260,6 +299,7 @@ def main() -> None:
     """Import, say so in one line of JSON, serve; a child becomes what it was forked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--adopt", action="store_true")
+    parser.add_argument("--empty", action="append", default=[], metavar="FOLDER")
     parser.add_argument("address")
     parser.add_argument("modules", nargs="*")
     asked = parser.parse_args()
@@ -267,7 +307,9 @@ def main() -> None:
     try:
         adopt_orphans(asked.adopt)
         import_all(asked.modules)
-        server = Server(asked.address)
+        if asked.empty:
+            be_looked_into(False)
+        server = Server(asked.address, asked.empty)
     except (RuntimeError, OSError) as error:
         print(json.dumps({"refused": str(error)}), flush=True)
         return

@@ -18,10 +18,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
+import psutil
+
 from lab_utils.components.fork_server import Launch
+from lab_utils.components.sandbox import PRIVATE, Sandbox
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
 
@@ -35,17 +39,28 @@ class ForkServer:
     """The server process, alive only inside the `with` block; it takes seconds to be ready.
 
     folder: where its socket and its log go. modules: what is imported once. adopt: keep what
-    children leave behind among the server's descendants.
+    children leave behind among the server's descendants. sandbox: run it, and so its children, in
+    there; it then has one child at a time, which finds nothing that an earlier one left.
 
     Call `wait_until_ready`; or do other things meanwhile, and `check` when `output` is readable.
     """
 
-    def __init__(self, folder: Path, modules: Sequence[str], *, adopt: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        modules: Sequence[str],
+        *,
+        adopt: bool = False,
+        sandbox: Sandbox | None = None,
+    ) -> None:
         self.address = str(folder / "fork.sock")
         self.state: Literal["starting", "ready", "refused"] = "starting"
         self.reason = ""
         """Why it refused, for the report."""
         self._arguments = [*(["--adopt"] if adopt else []), self.address, *modules]
+        self._sandbox = sandbox and replace(
+            sandbox, writable=(*sandbox.writable, folder), first=True
+        )
         self._log = folder / "fork_server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,14 +70,21 @@ class ForkServer:
             return self
         # -P: what lies in the current folder is never imported by the server.
         command = [sys.executable, "-P", "-m", "lab_utils.components.fork_server"]
+        # One thread, for libraries that start theirs when they are imported.
+        environment = thread_environment(1) | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+        if self._sandbox is None:
+            command += self._arguments
+        else:
+            command += [f"--empty={path}" for path in PRIVATE]
+            command = self._sandbox.command(command + self._arguments)
+            environment = self._sandbox.environment(environment)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command + self._arguments,
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # One thread, for libraries that start theirs when they are imported.
-                env=thread_environment(1) | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
+                env=environment,
                 start_new_session=True,
             )
         return self
@@ -83,8 +105,14 @@ class ForkServer:
 
     @property
     def pid(self) -> int | None:
-        """Its process, None where it was not started."""
-        return None if self._process is None else self._process.pid
+        """Its process, None where it was not started or has ended."""
+        if self._process is None or self._sandbox is None:
+            return None if self._process is None else self._process.pid
+        try:
+            inside = psutil.Process(self._process.pid).children()
+        except psutil.NoSuchProcess:
+            return None
+        return int(inside[0].pid) if inside else None
 
     @property
     def output(self) -> int | None:
@@ -180,6 +208,10 @@ class ForkedProcess:
     def kill(self) -> None:
         """End it."""
         self.send_signal(signal.SIGKILL)
+
+    def drop(self) -> None:
+        """Have the server end it, without waiting; also in a sandbox, whose numbers are its own."""
+        self._connection.close()
 
 
 def fork(address: str, launch: Launch, descriptors: Sequence[int] = ()) -> ForkedProcess:

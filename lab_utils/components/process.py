@@ -96,6 +96,11 @@ class Process:
         self._supervisor.stdin.close()
         self._supervisor.wait()
 
+    @property
+    def pid(self) -> int | None:
+        """The process of which the server and all that it starts descend; None before it starts."""
+        return None if self._supervisor is None else self._supervisor.pid
+
     def alive(self) -> bool:
         """Whether the server is still running."""
         return self._supervisor is not None and self._supervisor.poll() is None

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 import psutil
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 KILLED_WITHIN_S = 5.0
 SWEEPS, SWEEP_S = 50, 0.1
@@ -34,6 +35,11 @@ def die_with_parent(parent: int, signum: int) -> None:
 def adopt_orphans(adopt: bool = True) -> None:
     """From now on orphans among this process's descendants become its own children, or not."""
     _prctl(PR_SET_CHILD_SUBREAPER, int(adopt))
+
+
+def be_looked_into(allowed: bool) -> None:
+    """Whether processes of the same user may read or change this one's memory from now on."""
+    _prctl(PR_SET_DUMPABLE, int(allowed))
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """Grading one submission: each task's answer in a worker of its own, judged from outside.
 
 The grader's process draws the inputs, holds the clock and judges; the answer sees one input at a
-time and nothing of the rest. Not here yet: isolation from files and network, seeds mixed with an
-instructor's key, part marks.
+time and nothing of the rest. Not here yet: seeds mixed with an instructor's key, part marks.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lab_utils.components.sandbox import Sandbox
+from lab_utils.components.watch import Greedy
 from lab_utils.errors import LabError
 from lab_utils.grade import services, wire
 from lab_utils.grade.answer_app import write_answer
@@ -46,6 +47,7 @@ def grade(
     if workers is None:
         with Workers() as own:
             return grade(submission, lab, [t.name for t in tasks], seed, own, progress)
+    lab.prepare()
     verdicts = []
     for task in tasks:
         progress(task.title)
@@ -156,6 +158,11 @@ def explain(error: Exception, task: Task) -> str:
             f"The process that ran {task.function} ended before it answered (sys.exit, os._exit "
             "or a crash). Return a value instead."
         )
+    if isinstance(error, Greedy):
+        return (
+            f"{task.function}, or what it started, {error} and was ended. Look for a loop that "
+            "starts or allocates without end."
+        )
     if isinstance(error, wire.WireError):
         return (
             f"{task.function} gave {error}, which is not a plain value. Return numbers, strings, "
@@ -191,13 +198,14 @@ def _grade_service(
     workers: Workers,
     progress: Progress,
 ) -> tuple[State, str, Mapping[str, Figure]]:
-    with tempfile.TemporaryDirectory(prefix="answer-") as folder:
-        made = Path(folder) / "made"
-        made.mkdir()
+    with workers.folder() as made, tempfile.TemporaryDirectory(prefix="answer-") as folder:
         with workers.answer(cells, task.function, task.limit_s) as answer:
             deployment = task.examine(answer, services.cores_to_use(), seed, str(made))
         path = Path(folder) / "answer.json"
         write_answer(path, cells, task.function, deployment.arguments)
-        found = services.compare(task, deployment, path, seed, progress=progress)
+        sandbox = Sandbox((path.parent,), (made,)) if workers.sandboxed else None
+        found = services.compare(
+            task, deployment, path, seed, sandbox, workers.share, progress=progress
+        )
     state, message = verdict_on(task, found)
     return state, message, figures_of(task, found)

@@ -19,6 +19,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab_utils.components.sandbox import Sandbox
+from lab_utils.components.watch import Share, Watch
 from lab_utils.errors import LabError
 from lab_utils.grade.answer_app import ANSWER
 from lab_utils.grade.clients import Block, send
@@ -27,6 +29,7 @@ from lab_utils.grade.verdict import Figure
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.interval import Interval, interval, ratio_interval
 from lab_utils.measure.percentile import percentile, samples_needed
+from lab_utils.serve.freeze import still
 from lab_utils.serve.web import WebService
 
 MAX_CORES = 4
@@ -75,15 +78,18 @@ def compare(
     deployment: Deployment,
     answer_file: Path | None,
     seed: int,
+    sandbox: Sandbox | None = None,
+    share: Share = Share(),  # noqa: B008  frozen
     pairs: int = PAIRS,
     longer: bool = True,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
     """Start both services and compare them, for longer where the first pairs cannot decide.
 
-    answer_file: what `answer_app` reads, for a deployment of the answer's own predictor. Raises
-    Wrong where the answer's service does not start, does not answer, or answers otherwise than
-    the task's judge allows; NotComparable where the reference does not work.
+    answer_file: what `answer_app` reads, for a deployment of the answer's own predictor. sandbox:
+    where that one runs. share: what it and all that it starts may take. Raises Greedy where it
+    took more; Wrong where the answer's service does not start, does not answer, or answers
+    otherwise than the task's judge allows; NotComparable where the reference does not work.
     """
     cores = cores_to_use()
     bar = task.bar(cores)
@@ -91,8 +97,13 @@ def compare(
     needed = 0 if task.tail is None else samples_needed(task.tail)
     with ExitStack() as stack:
         progress("starting both services")
-        reference, answer = _start_both(stack, task.reference(cores), deployment, answer_file)
-        pair = _Pair(task, reference, answer, clients=CLIENTS_PER_CORE * cores)
+        reference, answer = _start_both(
+            stack,
+            _service(task.reference(cores), None),
+            _service(deployment, answer_file, sandbox),
+        )
+        watch = stack.enter_context(Watch(answer.process.pid or 0, share))
+        pair = _Pair(task, reference, answer, watch, clients=CLIENTS_PER_CORE * cores)
         count = pair.clients
         warm = pair.run(task.draw(seeds.getrandbits(63), count), answer_first=True)
         wanted = round(BLOCK_S / (max(block.duration_s for block in warm) / count))
@@ -161,18 +172,20 @@ class _Pair:
     task: ServiceTask
     reference: WebService
     answer: WebService
+    watch: Watch
     clients: int
 
     def run(self, bodies: Sequence[bytes], answer_first: bool) -> tuple[Block, Block]:
         """Send the requests to both and judge all replies; gives the reference's block first."""
-        order = [self.reference, self.answer]
-        blocks = {
-            service: send(f"{service.url}{self.task.path}", bodies, self.clients)
-            for service in (reversed(order) if answer_first else order)
-        }
+        order = [(self.reference, self.answer), (self.answer, self.reference)]
+        blocks = {}
+        for service, other in reversed(order) if answer_first else order:
+            with still(other):  # whatever it would do meanwhile
+                blocks[service] = send(f"{service.url}{self.task.path}", bodies, self.clients)
         expected, given = blocks[self.reference], blocks[self.answer]
         if failures := expected.failures:
             raise NotComparable(f"The reference service failed: {failures[0]}")
+        self.watch.check()
         if failures := given.failures:
             raise Wrong(
                 f"Your service failed {len(failures)} of {len(bodies)} requests ({failures[0]}). "
@@ -184,10 +197,10 @@ class _Pair:
 
 
 def _start_both(
-    stack: ExitStack, reference: Deployment, answer: Deployment, answer_file: Path | None
+    stack: ExitStack, reference: WebService, answer: WebService
 ) -> tuple[WebService, WebService]:
     """Both services, started at the same time and stopped with the stack."""
-    services = _service(reference, None), _service(answer, answer_file)
+    services = reference, answer
     with _limited_to(cores_to_use()), ThreadPoolExecutor(2) as threads:
         starting = [threads.submit(service.__enter__) for service in services]
     for service, future in zip(services, starting, strict=True):
@@ -213,7 +226,9 @@ def _answer_failed(error: LabError) -> Exception:
     )
 
 
-def _service(deployment: Deployment, answer_file: Path | None) -> WebService:
+def _service(
+    deployment: Deployment, answer_file: Path | None, sandbox: Sandbox | None = None
+) -> WebService:
     return WebService(
         deployment.app or ANSWER_APP,
         workers=deployment.workers,
@@ -221,6 +236,7 @@ def _service(deployment: Deployment, answer_file: Path | None) -> WebService:
         folder=answer_file.parent if answer_file else None,
         environment=None if answer_file is None else {ANSWER: str(answer_file)},
         preload=PRELOAD,
+        sandbox=sandbox,
     )
 
 

@@ -113,10 +113,15 @@ Task = FunctionTask | ServiceTask
 
 @dataclass(frozen=True)
 class Lab:
-    """A unit's graded tasks, in the order of its notebook."""
+    """A unit's graded tasks, in the order of its notebook.
+
+    prepare: makes what answers read and cannot make where they run (weights that are fetched or
+    fitted once); called before the first of them.
+    """
 
     unit: str
     tasks: tuple[Task, ...] = field(default_factory=tuple)
+    prepare: Callable[[], object] = lambda: None
 
     def __getitem__(self, name: str) -> Task:
         """The task of that name; LabError names the ones there are."""

@@ -4,8 +4,10 @@ with Workers() as workers:
     with workers.answer(cells, "preprocess", limit_s=60) as preprocess:
         preprocess(jpeg=...)
 
-A worker is a process of its own with time limit; it and everything it started are killed when
-its block ends. It is not isolated: it may read what this user may read.
+A worker runs in a sandbox (`components/sandbox.py`) where the host allows one: no network, no
+files but the libraries and the course's models, nothing of other answers. Elsewhere it is a plain
+process that may read what this user may read, and every verdict says so. Either way it has a time
+limit and a share of the machine, and it and all that it started are killed when its block ends.
 """
 
 from __future__ import annotations
@@ -19,10 +21,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from lab_utils.components import sandbox
 from lab_utils.components.fork_server import Launch
 from lab_utils.components.forked import ForkedProcess, ForkServer, fork
 from lab_utils.components.process_tree import end_descendants
+from lab_utils.components.sandbox import Sandbox
+from lab_utils.components.watch import Share, Watch
 from lab_utils.errors import LabError
+from lab_utils.grade import wire
 from lab_utils.grade.session import Session
 from lab_utils.machine.cores import available_cores
 
@@ -40,21 +46,30 @@ PRELOAD = (
 class Workers:
     """The fork server: started at the first answer, alive until the `with` block ends.
 
-    An answer that kills it ends only itself: the next answer starts it again.
+    share: what an answer and all that it starts may take. An answer that kills the server ends
+    only itself: the next answer starts it again.
     """
 
-    isolation = "not isolated"
-    """What a verdict states about the place where its answer ran."""
-
-    def __init__(self) -> None:
+    def __init__(self, share: Share = Share()) -> None:  # noqa: B008  frozen
+        self.share = share
+        refused = sandbox.refusal()
+        self.sandboxed = not refused
+        self.isolation = f"not isolated: {refused}" if refused else "isolated"
+        """What a verdict states about the place where its answer ran."""
         self._stack = contextlib.ExitStack()
         self._server: ForkServer | None = None
+        self._shared: Path | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._end()
+
+    @property
+    def server_pid(self) -> int | None:
+        """The process that answers are forked from, None while there is none."""
+        return None if self._server is None else self._server.pid
 
     @contextlib.contextmanager
     def answer(
@@ -64,48 +79,71 @@ class Workers:
 
         Raises what `Session.call` raises: Raised for an exception in a cell, wire.TimeUp when
         cells and calls together take longer than the limit, wire.Closed when the worker ends.
+        Raises Greedy where the answer took more than its share.
         """
-        with self._worker() as channel:
+        with self._worker() as (channel, watch):
             session = Session(channel, time.monotonic() + limit_s)
-            yield session.call(0, list(cells), function)
+            try:
+                yield session.call(0, list(cells), function)
+            except (wire.Closed, wire.TimeUp):
+                watch.check()
+                raise
 
     @contextlib.contextmanager
-    def _worker(self) -> Iterator[socket.socket]:
-        with tempfile.TemporaryDirectory(prefix="answer-", ignore_cleanup_errors=True) as folder:
-            here, there = socket.socketpair()
-            with here:
-                with there:
-                    process = self._fork(folder, there.fileno())
-                try:
-                    yield here
-                finally:
-                    process.kill()
-                    if self._server is not None and self._server.pid is not None:
-                        end_descendants(self._server.pid)
+    def folder(self) -> Iterator[Path]:
+        """A folder that answers may write, at the same path as here; removed after the block."""
+        self._running()
+        assert self._shared is not None
+        with tempfile.TemporaryDirectory(dir=self._shared, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
 
-    def _fork(self, folder: str, descriptor: int) -> ForkedProcess:
-        launch = Launch(
+    @contextlib.contextmanager
+    def _worker(self) -> Iterator[tuple[socket.socket, Watch]]:
+        here, there = socket.socketpair()
+        with here:
+            with there:
+                process = self._fork(there.fileno())
+            server = self.server_pid
+            if server is None:
+                raise wire.Closed
+            with Watch(server, self.share, self._shared) as watch:
+                try:
+                    yield here, watch
+                finally:
+                    process.drop()
+                    end_descendants(server)
+
+    def _fork(self, descriptor: int) -> ForkedProcess:
+        try:
+            return fork(self._running().address, self._launch(), [descriptor])
+        except LabError:  # an earlier answer has killed the server
+            self._end()
+            return fork(self._running().address, self._launch(), [descriptor])
+
+    def _launch(self) -> Launch:
+        environment = dict(os.environ)
+        return Launch(
             module=WORKER,
             arguments=[],
-            environment=dict(os.environ),
-            folder=folder,
+            environment=Sandbox.environment(environment) if self.sandboxed else environment,
+            folder=sandbox.PRIVATE[0] if self.sandboxed else str(self._shared),
             threads=available_cores(),
             output=os.devnull,
         )
-        try:
-            return fork(self._running().address, launch, [descriptor])
-        except LabError:  # an earlier answer has killed the server
-            self._end()
-            return fork(self._running().address, launch, [descriptor])
 
     def _running(self) -> ForkServer:
         if self._server is None or not self._server.alive():
             self._end()
-            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-"))
-            self._server = self._stack.enter_context(ForkServer(Path(folder), PRELOAD, adopt=True))
+            own = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-"))
+            self._shared = Path(own) / "answers"
+            self._shared.mkdir()
+            place = Sandbox(writable=(self._shared,)) if self.sandboxed else None
+            self._server = self._stack.enter_context(
+                ForkServer(Path(own), PRELOAD, adopt=True, sandbox=place)
+            )
             self._server.wait_until_ready()
         return self._server
 
     def _end(self) -> None:
         self._stack.close()
-        self._server = None
+        self._server = self._shared = None

@@ -120,10 +120,11 @@ def _from_hub() -> ResNet:
 def _stand_in() -> ResNet:
     path = _stand_in_path()
     network = resnet50(weights=None, num_classes=len(pictures.LABELS))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
-            _fit(path)
+    if not path.exists():  # and where it exists, its folder may be read-only
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                _fit(path)
     network.load_state_dict(torch.load(path, weights_only=True))
     source = f"stand-in: seeded backbone, last layer fitted on {FIT_PICTURES} real pictures"
     return ResNet(network.eval(), pictures.LABELS, source)

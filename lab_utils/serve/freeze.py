@@ -67,6 +67,19 @@ def frozen(service: WebService, *, after_s: float, for_s: float) -> Iterator[Fre
         thread.join()
 
 
+@contextmanager
+def still(service: WebService) -> Iterator[None]:
+    """The service stands still while the block lasts, so that it takes no core from another one."""
+    stopped: dict[int, psutil.Process] = {}
+    try:
+        while new := [p for p in service.process.processes() if p.pid not in stopped]:
+            _each(new, "suspend")  # and look again: one may have started another meanwhile
+            stopped |= {process.pid: process for process in new}
+        yield
+    finally:
+        _each(list(stopped.values()), "resume")
+
+
 def _each(processes: Sequence[psutil.Process], action: str) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):

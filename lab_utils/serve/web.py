@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from lab_utils.components.process import Process
+from lab_utils.components.sandbox import Sandbox
 from lab_utils.components.together import Together as Together
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
@@ -30,7 +31,8 @@ class WebService:
     from besides the installed packages. environment: variables added to the service's own.
     preload: modules that are imported once, before the workers are forked from the first process;
     a worker then starts in a fraction of the time and shares their memory. Name modules only:
-    what computes before the fork (a model, a session) may hang after it.
+    what computes before the fork (a model, a session) may hang after it. sandbox: run it in there;
+    it is reached through the socket that it inherits, and reaches nobody itself.
 
     `url` is known inside the block. Every worker has loaded the application by then.
     """
@@ -46,6 +48,7 @@ class WebService:
         environment: dict[str, str] | None = None,
         preload: Sequence[str] = (),
         start_timeout_s: float = 120,
+        sandbox: Sandbox | None = None,
     ) -> None:
         for name, value in (("workers", workers), ("request_threads", request_threads)):
             if not isinstance(value, int) or value < 1:
@@ -60,13 +63,13 @@ class WebService:
         command += ["--workers", str(workers), "--threads", str(request_threads)]
         command += ["--worker-connections", str(request_threads)]
         command += ["--config", "python:lab_utils.serve.gunicorn_config"]
+        variables = thread_environment(compute_threads) | {PRELOAD: " ".join(preload)}
+        variables |= environment or {}
         self._process = Process(
             "gunicorn",
-            command,
+            sandbox.command(command) if sandbox else command,
             ready=self._ready,
-            environment=thread_environment(compute_threads)
-            | {PRELOAD: " ".join(preload)}
-            | (environment or {}),
+            environment=sandbox.environment(variables) if sandbox else variables,
             folder=folder,
             pass_fds=[self._listener.fileno()],
             start_timeout_s=start_timeout_s,

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from lab_utils.components.sandbox import refusal
 from lab_utils.grade.engine import task_seed, verdict_on
 from lab_utils.grade.services import Comparison
 from lab_utils.grade.spec import FunctionTask, Wrong, load_lab
 from lab_utils.grade.verdict import Verdict
+from lab_utils.grade.workers import Workers
 from lab_utils.measure.interval import Interval
 from tests.grade.conftest import DOUBLE
 
@@ -19,10 +21,11 @@ GradeSource = Callable[..., Verdict]
 RIGHT = "def double(x):\n    return 2 * x"
 
 
-def test_a_right_answer_earns_its_points(grade_source: GradeSource) -> None:
+def test_a_right_answer_earns_its_points(grade_source: GradeSource, workers: Workers) -> None:
     verdict = grade_source(RIGHT)
     assert (verdict.state, verdict.points, verdict.message) == ("passed", 3, "")
-    assert verdict.isolation == "not isolated"
+    refused = refusal()
+    assert verdict.isolation == (f"not isolated: {refused}" if refused else "isolated")
 
 
 def test_helpers_and_magics_before_the_answer_are_run(grade_source: GradeSource) -> None:

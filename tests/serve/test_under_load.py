@@ -5,17 +5,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
 
+from lab_utils.components.sandbox import Sandbox, refusal
 from lab_utils.errors import LabError
 from lab_utils.measure.load.arrivals import constant
 from lab_utils.measure.load.generator import closed_loop, open_loop, post
 from lab_utils.models import pictures
 from lab_utils.serve import load
-from lab_utils.serve.freeze import frozen
+from lab_utils.serve.freeze import frozen, still
 from lab_utils.serve.thumbnail_app import create_app, thumbnail
 from lab_utils.serve.web import WebService
 
@@ -71,6 +73,44 @@ def test_the_service_runs_again_whatever_happens(service: WebService) -> None:
     assert time.monotonic() - begun_s < 30
     assert closed_loop(post(f"{service.url}/predict"), JPEGS, connections=1, requests=2).failed == 0
     assert all(p.status() != psutil.STATUS_STOPPED for p in service.process.processes())
+
+
+HOG = """
+import os, threading
+from lab_utils.serve.thumbnail_app import create_app as thumbnails
+
+def spin():
+    while True: pass
+
+def create_app():
+    threading.Thread(target=spin, daemon=True).start()
+    if os.fork() == 0:
+        os.setsid()
+        spin()
+    return thumbnails()
+"""
+
+
+def test_a_service_that_stands_still_takes_no_core(tmp_path: Path) -> None:
+    (tmp_path / "hog.py").write_text(HOG)
+    with WebService("hog:create_app()", workers=1, compute_threads=1, folder=tmp_path) as hog:
+        with still(hog):
+            before_s = hog.cpu_s()
+            time.sleep(0.5)
+            assert hog.cpu_s() - before_s < 0.05
+        before_s = hog.cpu_s()
+        while hog.cpu_s() - before_s < 0.2:  # both spin again
+            time.sleep(0.05)
+        assert closed_loop(post(f"{hog.url}/predict"), JPEGS, connections=1, requests=2).failed == 0
+
+
+@pytest.mark.skipif(bool(refusal()), reason=refusal() or "there is a sandbox")
+def test_a_service_in_a_sandbox_answers_and_ends() -> None:
+    with WebService(APP, workers=2, compute_threads=1, sandbox=Sandbox()) as web:
+        assert closed_loop(post(f"{web.url}/predict"), JPEGS, connections=2, requests=8).failed == 0
+        processes = web.process.processes()
+        assert len(processes) >= 4  # bubblewrap, gunicorn and its workers, as seen from here
+    assert not any(process.is_running() for process in processes)
 
 
 @pytest.mark.parametrize(("after_s", "for_s"), [(-1, 1), (0, 0), (0, float("nan"))])

@@ -1,0 +1,103 @@
+"""What a sandboxed process can see, change and reach."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab_utils.components.sandbox import PRIVATE_BYTES, Sandbox, refusal
+from lab_utils.files import ROOT
+
+BARE = Sandbox()
+pytestmark = pytest.mark.skipif(bool(refusal()), reason=refusal() or "there is a sandbox")
+
+
+def run(source: str, sandbox: Sandbox = BARE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        sandbox.command([sys.executable, "-c", source]),
+        env=sandbox.environment(os.environ | {"SECRET_TOKEN": "x", "INFERENCE_LAB_KEY": "x"}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def said(source: str, sandbox: Sandbox = BARE) -> str:
+    done = run(source, sandbox)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_neither_the_course_sources_nor_a_home_are_there() -> None:
+    looked = f"import os; print(*(n for n in os.listdir({str(ROOT)!r}) if n != '.venv'))"
+    assert sorted(said(looked).split()) == ["data", "lab_utils"]
+    assert said("import os; print(os.path.expanduser('~'), os.listdir('/tmp'))") == "/tmp []"
+    assert said("import os; print(os.path.exists('/etc/shadow'))") == "False"
+
+
+def test_keys_in_the_environment_do_not_pass() -> None:
+    assert said("import os; print([n for n in os.environ if 'KEY' in n or 'TOKEN' in n])") == "[]"
+
+
+def test_nothing_can_be_written_but_the_private_folders_up_to_their_size(tmp_path: Path) -> None:
+    for place in (ROOT / "lab_utils", Path(sys.prefix), Path("/usr"), Path("/dev")):
+        done = run(f"open({str(place / 'x')!r}, 'w')")
+        assert "Read-only file system" in done.stderr
+    block = 2**20
+    filler = (
+        "import errno\n"
+        "written = 0\n"
+        "try:\n"
+        "    for number in range(100):\n"
+        "        with open(f'/tmp/{number}', 'wb') as file:\n"
+        f"            for _ in range(64): written += file.write(bytes({block}))\n"
+        "except OSError as error:\n"
+        "    print(error.errno == errno.ENOSPC, written)"
+    )
+    full, written = said(filler).split()
+    assert full == "True"
+    assert int(written) <= PRIVATE_BYTES
+    own = Sandbox(readable=(tmp_path,), writable=())
+    assert "Read-only" in run(f"open({str(tmp_path / 'x')!r}, 'w')", own).stderr
+    said(f"open({str(tmp_path / 'x')!r}, 'w').write('x')", Sandbox(writable=(tmp_path,)))
+    assert (tmp_path / "x").read_text() == "x"
+
+
+def test_there_is_no_network_but_an_inherited_socket_works() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        refused = run(f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)")
+        assert "Connection refused" in refused.stderr  # its own loopback, on which nobody listens
+        source = (
+            "import socket, sys\n"
+            f"listener = socket.socket(fileno={listener.fileno()})\n"
+            "connection, _ = listener.accept()\n"
+            "connection.sendall(b'hello')"
+        )
+        command = Sandbox().command([sys.executable, "-c", source])
+        with subprocess.Popen(command, pass_fds=(listener.fileno(),)) as process:
+            with socket.create_connection(("127.0.0.1", port), 20) as client:
+                assert client.recv(5) == b"hello"
+            assert process.wait(20) == 0
+
+
+def test_other_processes_are_neither_seen_nor_reached() -> None:
+    assert int(said("import os; print(sum(n.isdigit() for n in os.listdir('/proc')))")) <= 2
+    assert "ProcessLookupError" in run(f"import os; os.kill({os.getpid()}, 9)").stderr
+
+
+def test_there_are_no_rights_to_get() -> None:
+    status = said("print(open('/proc/self/status').read())")
+    held = dict(line.split(":", 1) for line in status.splitlines() if line.startswith("Cap"))
+    assert {int(held[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd")} == {0}
+    assert "NoNewPrivs:\t1" in status
+
+
+def test_all_ends_with_the_first_process() -> None:
+    source = "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(60)\nprint('x')"
+    command = Sandbox(first=True).command([sys.executable, "-c", source])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.stdout == "x\n"  # and the pipe was closed: nobody is left who holds it
