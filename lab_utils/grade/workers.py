@@ -43,6 +43,12 @@ PRELOAD = (
 )
 
 
+def isolation() -> str:
+    """What a verdict states about the place where its answer ran: "isolated", or why not."""
+    refused = sandbox.refusal()
+    return f"not isolated: {refused}" if refused else "isolated"
+
+
 class Workers:
     """The fork server: started at the first answer, alive until the `with` block ends.
 
@@ -52,10 +58,8 @@ class Workers:
 
     def __init__(self, share: Share = Share()) -> None:  # noqa: B008  frozen
         self.share = share
-        refused = sandbox.refusal()
-        self.sandboxed = not refused
-        self.isolation = f"not isolated: {refused}" if refused else "isolated"
-        """What a verdict states about the place where its answer ran."""
+        self.sandboxed = not sandbox.refusal()
+        self.isolation = isolation()
         self._stack = contextlib.ExitStack()
         self._server: ForkServer | None = None
         self._shared: Path | None = None

@@ -24,7 +24,7 @@ from typing import Self
 from lab_utils.command import last_words
 from lab_utils.grade.classroom.job import Done, Job, not_graded, now
 from lab_utils.grade.spec import load_lab
-from lab_utils.grade.workers import Workers
+from lab_utils.grade.workers import isolation
 from lab_utils.machine.facts import facts, versions
 
 MODULE = "lab_utils.grade.classroom.worker"
@@ -152,7 +152,7 @@ class _Worker:
             f"The process that graded this ended with status {status} (it said: {said}). "
             "Grade it anew with --again; should it end so once more, look at the notebook."
         )
-        verdict = not_graded(task, message, Workers.isolation).as_dict()
+        verdict = not_graded(task, message, isolation()).as_dict()
         return Done(verdict, facts().as_dict(), versions(), self._started, now())
 
     def ask_to_stop(self) -> None:
