@@ -51,9 +51,11 @@ def grade_one(content: bytes, job: Job, workers: Workers) -> Done:
     A service task has the machine to itself; other tasks share it.
     """
     started = now()
-    task = load_lab(job.unit)[job.task]
+    lab = load_lab(job.unit)
+    task = lab[job.task]
     with machine(alone=isinstance(task, ServiceTask)):
         try:
+            lab.prepare()
             submission = submissions.parse(content, job.learner)
             verdict = grade_task(submission, task, job.seed, workers)
         except LabError as error:
