@@ -365,9 +365,7 @@ check("build_predictor", build_predictor)
 # - answers at least **3 times** as many requests per second as the original with
 #   good settings, whole interval (1.5 times where `./lab doctor` finds neither VNNI
 #   nor AMX-INT8, without which eight bits save memory traffic and little else),
-# - gives the original's top label to at least **97 %** of the pictures of which the
-#   original is *sure*: its first label leads the second by 0.25 or more. (Where it
-#   wavers itself, a rounding in any layer may tip the scales.)
+# - gives the original's top label to at least **98 %** of the pictures,
 # - and has a **p99 no worse** than the original's. For a p99 to mean something 459
 #   requests are sent to each, so this check of `./lab check` takes a minute or two.
 #
