@@ -21,11 +21,11 @@ def calc(
 ) -> None:
     """Work out a formula of the course: its inputs, result and source."""
     from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
-    from lab_utils.measure.laws import AMDAHL, FAN_OUT, LITTLES_LAW
+    from lab_utils.measure.laws import AMDAHL, FAN_OUT, LITTLES_LAW, SERIAL_SHARE
     from lab_utils.measure.percentile import PERCENTILE_SAMPLES
     from lab_utils.measure.queueing import MM1
 
-    laws = (LITTLES_LAW, AMDAHL, PERCENTILE_SAMPLES, MM1, FAN_OUT)
+    laws = (LITTLES_LAW, AMDAHL, SERIAL_SHARE, PERCENTILE_SAMPLES, MM1, FAN_OUT)
     machine = (ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
     calculations = {c.name: c for c in (*laws, *machine)}
     if name is None:

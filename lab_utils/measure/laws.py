@@ -32,6 +32,21 @@ def amdahl_speedup(share: float, factor: float) -> float:
     return 1 / ((1 - share) + share / factor)
 
 
+def serial_share(speedup: float, workers: float) -> float:
+    """The share of the work that only one of the workers can do at a time, from what they gained.
+
+    Amdahl's law solved for the share that gets no faster (Karp and Flatt 1990). 0 where the gain is
+    the number of workers, 1 where there is none; outside of that the gain has another cause.
+
+    >>> round(serial_share(speedup=1.9, workers=2), 3)
+    0.053
+    """
+    _positive(speedup=speedup)
+    if not workers >= 2:
+        raise LabError(f"workers is {workers:g}; expected at least 2.")
+    return (1 / speedup - 1 / workers) / (1 - 1 / workers)
+
+
 def fan_out_slow_share(servers: float, slow_share: float) -> float:
     """The share of requests that are slow when each asks many servers and waits for all of them.
 
@@ -68,6 +83,17 @@ AMDAHL = Calculation(
     result="times faster the whole gets",
     source="Amdahl, Validity of the single processor approach, AFIPS (1967)",
     compute=amdahl_speedup,
+)
+SERIAL_SHARE = Calculation(
+    name="serial-share",
+    formula="serial share = (1 / speed-up − 1 / workers) / (1 − 1 / workers)",
+    inputs={
+        "speedup": "times as fast with all workers as with one",
+        "workers": "threads, processes or machines that share the work",
+    },
+    result="part of the work that only one of them does at a time",
+    source="Karp and Flatt, Measuring Parallel Processor Performance, CACM 33 (1990)",
+    compute=serial_share,
 )
 FAN_OUT = Calculation(
     name="fan-out",

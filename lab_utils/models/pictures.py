@@ -45,6 +45,7 @@ FRAMES = {"palace": (0.0, 0.62)}
 LABELS: tuple[str, ...] = tuple(sorted([*SKIMAGE_PHOTOGRAPHS, *SKLEARN_PHOTOGRAPHS]))
 
 Half = Literal["fit", "test"]
+SIZE = (640, 480)
 
 
 @dataclass(frozen=True)
@@ -73,24 +74,27 @@ def photograph(label: str) -> Image.Image:
     return whole.crop((int(left * whole.width), 0, int(right * whole.width), whole.height))
 
 
-def draw(count: int, seed: int, half: Half = "test") -> list[Picture]:
+def draw(count: int, seed: int, half: Half = "test", size: tuple[int, int] = SIZE) -> list[Picture]:
     """`count` pictures, no two alike, every label equally often; the same for the same seed.
+
+    size: width and height in pixels. The parts are the same at every size; where the photograph has
+    fewer pixels they are interpolated, so a large picture is smoother than a camera's.
 
     >>> [picture.label for picture in draw(3, seed=1)]
     ['bricks', 'cat', 'coffee']
     """
     random = np.random.default_rng([seed, half == "fit"])
-    return [_part(LABELS[i % len(LABELS)], half, random) for i in range(count)]
+    return [_part(LABELS[i % len(LABELS)], half, random, size) for i in range(count)]
 
 
-def _part(label: str, half: Half, random: np.random.Generator) -> Picture:
+def _part(label: str, half: Half, random: np.random.Generator, size: tuple[int, int]) -> Picture:
     whole = photograph(label)
     width = int(whole.width * random.uniform(0.4, 0.48))
     height = int(whole.height * random.uniform(0.5, 0.9))
     left = int(random.uniform(0, whole.width // 2 - width))
     left += whole.width // 2 if half == "test" else 0
     top = int(random.uniform(0, whole.height - height))
-    part = whole.crop((left, top, left + width, top + height)).resize((640, 480))
+    part = whole.crop((left, top, left + width, top + height)).resize(size)
     if random.random() < 0.5:
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     stream = io.BytesIO()

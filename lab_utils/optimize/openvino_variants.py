@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lab_utils.errors import LabError
 from lab_utils.optimize import onnx_variants
 from lab_utils.optimize.artefacts import Recipe
+from lab_utils.optimize.normalisation import in_openvino_graph
 from lab_utils.optimize.variant import PICTURE, Floats, Runner, Variant
 
 if TYPE_CHECKING:
@@ -33,8 +34,22 @@ def _convert(network: nn.Module, folder: Path, base: Path | None, batch: int) ->
     ov.save_model(model, folder / MODEL, compress_to_fp16=False)
 
 
-def compiled(path: Path, threads: int, batch: int, precision: str) -> Any:
-    """An `openvino.CompiledModel` for so many pictures at once. precision: "f32" or "bf16"."""
+def compiled(
+    path: Path,
+    threads: int,
+    batch: int | tuple[int, int],
+    precision: str,
+    *,
+    pinning: bool | None = False,
+    streams: int = 1,
+    pixels: bool = False,
+) -> Any:
+    """An `openvino.CompiledModel` for so many pictures at once. precision: "f32" or "bf16".
+
+    batch: a number, or the least and the most. pinning: None leaves the engine's default. streams:
+    requests that it computes at the same time, among which the threads are divided. pixels: it
+    takes uint8 (batch, 224, 224, 3) and normalises them itself.
+    """
     import openvino as ov
 
     core = ov.Core()
@@ -44,13 +59,16 @@ def compiled(path: Path, threads: int, batch: int, precision: str) -> Any:
             f"{path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one "
             "of each: it is another model."
         )
-    model.reshape([batch, *PICTURE])
+    model.reshape([ov.Dimension(*batch) if isinstance(batch, tuple) else batch, *PICTURE])
+    if pixels:
+        model = in_openvino_graph(model)
     settings: dict[str, Any] = {
         "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "ENABLE_CPU_PINNING": False,
+        "NUM_STREAMS": streams,
         "INFERENCE_PRECISION_HINT": precision,
     }
+    if pinning is not None:
+        settings["ENABLE_CPU_PINNING"] = pinning
     return core.compile_model(model, "CPU", settings)
 
 

@@ -22,8 +22,8 @@ from PIL import Image
 from lab_utils.measure.profile.pyspy import let_profilers_in
 from lab_utils.measure.stages import Stages
 from lab_utils.serve import glossary as glossaries
-from lab_utils.serve.resnet_app import serve
-from lab_utils.serve.resnet_request import Answer, ResNetRequest
+from lab_utils.serve.picture_app import Answer, serve
+from lab_utils.serve.resnet_request import ResNetRequest
 
 SIDE = 320
 

@@ -8,26 +8,20 @@ stages.durations_s              # {"decode": …, "preprocess": …, "compute": 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from lab_utils.errors import LabError
 from lab_utils.measure.stages import Stages
 from lab_utils.models import resnet
+from lab_utils.serve import preprocessing
+from lab_utils.serve.picture_app import Answer
 
 TOP = 5
 STAGES = ("decode", "preprocess", "compute", "postprocess")
-Answer = list[dict[str, Any]]
-
-
-class NotAPicture(LabError):  # noqa: N818  it says what the body is
-    """The bytes of a request could not be decoded."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +38,7 @@ class ResNetRequest:
 
     def decode(self, jpeg: bytes) -> Image.Image:
         """The JPEG file as an RGB picture. Raises NotAPicture where it is none, or cut short."""
-        try:
-            return Image.open(io.BytesIO(jpeg)).convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            raise NotAPicture(
-                f"The body ({len(jpeg)} bytes) is not a whole picture; send one JPEG file."
-            ) from None
+        return preprocessing.decode(jpeg)
 
     def preprocess(self, picture: Image.Image) -> Tensor:
         """Resized, cut and normalised: float32 of shape (1, 3, 224, 224)."""

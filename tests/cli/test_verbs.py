@@ -84,6 +84,8 @@ def test_doctor_says_what_a_missing_tool_changes(monkeypatch: pytest.MonkeyPatch
         (["mm1", "service_s=1", "utilisation=0.9", "percentile=99"], 46.05),
         # The Tail at Scale: 63 % of requests to 100 servers.
         (["fan-out", "servers=100", "slow_share=0.01"], 0.634),
+        # Karp and Flatt: a tenth that is serial makes four workers 1 / (0.1 + 0.9 / 4) as fast.
+        (["serial-share", "speedup=3.0769", "workers=4"], 0.1),
     ],
 )
 def test_calc(arguments: list[str], result: float, lab_here: Lab) -> None:

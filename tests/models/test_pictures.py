@@ -53,3 +53,11 @@ def test_a_frame_moves_the_cut() -> None:
     left, right = pictures.FRAMES["palace"]
     assert left == 0
     assert framed.width == int(right * 640)
+
+
+def test_a_larger_picture_is_of_the_same_part() -> None:
+    small = Image.open(io.BytesIO(pictures.draw(2, seed=6)[1].jpeg))
+    large = Image.open(io.BytesIO(pictures.draw(2, seed=6, size=(1600, 1200))[1].jpeg))
+    assert (small.size, large.size) == (pictures.SIZE, (1600, 1200))
+    difference = np.asarray(small, float) - np.asarray(large.resize(small.size), float)
+    assert np.abs(difference).mean() < 8
