@@ -44,6 +44,7 @@ def main() -> int:
         return child.returncode
     finally:
         end(child, grace_s)
+        end_strays()
 
 
 def end(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
@@ -57,8 +58,27 @@ def end(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
         while time.monotonic() < deadline:
             child.poll()
             if not alive(child.pid):
-                return
+                break
             time.sleep(0.01)
+
+
+def end_strays() -> None:
+    """Kill what has left the group, by a session of its own: orphans become this process's."""
+    while True:
+        reap()
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children") as file:
+                strays = file.read().split()
+        except OSError:  # not Linux
+            return
+        if not strays:
+            return
+        for pid in strays:
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.01)
 
 
 def alive(group: int) -> bool:

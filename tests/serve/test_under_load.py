@@ -20,6 +20,7 @@ from lab_utils.serve import load
 from lab_utils.serve.freeze import frozen, still
 from lab_utils.serve.thumbnail_app import create_app, thumbnail
 from lab_utils.serve.web import WebService
+from tests.started import assert_gone
 
 pytestmark = pytest.mark.alone
 
@@ -94,6 +95,7 @@ def create_app():
 def test_a_service_that_stands_still_takes_no_core(tmp_path: Path) -> None:
     (tmp_path / "hog.py").write_text(HOG)
     with WebService("hog:create_app()", workers=1, compute_threads=1, folder=tmp_path) as hog:
+        processes = hog.process.processes()
         with still(hog):
             before_s = hog.cpu_s()
             time.sleep(0.5)
@@ -102,6 +104,8 @@ def test_a_service_that_stands_still_takes_no_core(tmp_path: Path) -> None:
         while hog.cpu_s() - before_s < 0.2:  # both spin again
             time.sleep(0.05)
         assert closed_loop(post(f"{hog.url}/predict"), JPEGS, connections=1, requests=2).failed == 0
+    assert len(processes) >= 3  # gunicorn, its worker, and what has left their group
+    assert_gone(process.pid for process in processes)
 
 
 @pytest.mark.skipif(bool(refusal()), reason=refusal() or "there is a sandbox")
