@@ -21,6 +21,9 @@ def main() -> None:
     matplotlib.rcParams["backend"] = os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
     # Likewise; this also starts the thread with which a plain kernel watches its parent.
     sys.argv.append(f"--IPKernelApp.parent_handle={os.getppid()}")
+    # The launcher takes the folder off the path and leaves it to IPython to put it back, which does
+    # not where Python was started with -P, as the fork server is.
+    sys.path.insert(0, os.getcwd())
     runpy.run_module(LAUNCHER, run_name="__main__", alter_sys=True)
 
 
