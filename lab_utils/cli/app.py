@@ -9,14 +9,27 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from lab_utils.cli import bench, build, calc, check, doctor, grade, lock, release, run, start, test
+from lab_utils.cli import (
+    bench,
+    build,
+    calc,
+    check,
+    doctor,
+    export,
+    grade,
+    lock,
+    release,
+    run,
+    start,
+    test,
+)
 from lab_utils.errors import LabError
 
 HELP = """Inference Lab: how a trained model is loaded, processed and served.
 
 Learners: ./lab start. Everything at once, headless: ./lab run. Proof that it all holds: ./lab test.
 """
-VERBS = (start, run, test, doctor, check, grade, calc, release, bench, build, lock)
+VERBS = (start, run, test, doctor, check, grade, export, calc, release, bench, build, lock)
 INTERRUPTED = 130
 
 

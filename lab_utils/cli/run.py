@@ -43,6 +43,7 @@ def run(
     from lab_utils.course.run import REPORT
     from lab_utils.course.run import run as run_course
     from lab_utils.course.run_progress import for_terminal
+    from lab_utils.show.page import seconds
 
     folder = folder or REPORT
     result = run_course(
@@ -62,7 +63,7 @@ def run(
     passed = sum(run.state == "passed" for run in result.notebooks)
     console.print(
         f"{result.status}: {passed} of {len(result.notebooks)} notebooks passed in "
-        f"{report.seconds(result.duration_s)}. The report is {folder / 'index.html'}"
+        f"{seconds(result.duration_s)}. The report is {folder / 'index.html'}"
     )
     if json:
         print(jsonlib.dumps(report.document(result)))

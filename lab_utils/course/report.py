@@ -19,9 +19,10 @@ from lab_utils.course.run_state import Failure, NotebookRun, Plot, RunResult
 from lab_utils.errors import LabError
 from lab_utils.files import write_json, write_text
 from lab_utils.machine.facts import facts, versions
+from lab_utils.show.page import page
 
 FIGURE = "application/vnd.inference-lab.figure+json"
-TEMPLATE = "report.html.j2"
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 LINE_CHARACTERS = 80
 
@@ -140,19 +141,7 @@ def render(
     content: dict[str, Any], plots: dict[str, list[Plot]], links: dict[str, list[str]]
 ) -> str:
     """index.html of a report's document; `links` are the files that each notebook left."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["seconds"] = seconds
-    environment.filters["figure"] = number
-    template = environment.get_template(TEMPLATE)
-    return template.render(report=content, plots=plots, links=links)
+    return page(TEMPLATE, report=content, plots=plots, links=links)
 
 
 def read_durations(folder: Path) -> dict[str, float]:
@@ -162,30 +151,6 @@ def read_durations(folder: Path) -> dict[str, float]:
         return {str(name): float(s) for name, s in durations.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return {}
-
-
-def seconds(duration_s: float | None) -> str:
-    """A duration for a person.
-
-    >>> seconds(3.21), seconds(95), seconds(None)
-    ('3.2 s', '1 min 35 s', '')
-    """
-    if duration_s is None:
-        return ""
-    if duration_s < 60:
-        return f"{duration_s:.1f} s"
-    return f"{int(duration_s) // 60} min {int(duration_s) % 60} s"
-
-
-def number(value: float) -> str:
-    """Three digits that matter, without an exponent where a person would not write one.
-
-    >>> number(61.234), number(0.8234), number(24557), number(2.5e-07)
-    ('61.2', '0.823', '24,557', '2.5e-07')
-    """
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
 
 
 def _notebook(run: NotebookRun) -> dict[str, Any]:

@@ -146,7 +146,9 @@ def test_ctrl_c_keeps_what_was_graded(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, graded = finish(process)
     assert 8 <= graded < 57
-    assert finish(start(folder, out)) == (graded, 57 - graded)
+    kept, rest = finish(start(folder, out))
+    assert kept in (graded, graded + 1)  # stopped between recording a verdict and counting it
+    assert kept + rest == 57
 
 
 def row(learner: str = "anna", task: str = "double") -> Row:

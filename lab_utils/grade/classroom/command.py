@@ -8,6 +8,7 @@ import sys
 
 from rich.console import Console
 
+from lab_utils.grade.classroom.export import export
 from lab_utils.grade.classroom.run import Order, Outcome, grade_class, local, workers_by_default
 from lab_utils.grade.verdict import MARKS
 
@@ -19,8 +20,10 @@ def grade_submissions(order: Order, workers: int | None, *, as_json: bool) -> bo
     """
     console = Console(stderr=True)
     outcome = grade_class(order, local(workers or workers_by_default()), console)
+    exported = export(order.out)
     out = Console(stderr=as_json)
     out.print(_summary(order, outcome), markup=False, soft_wrap=True)
+    out.print(f"See {exported.folder / 'class.html'}.", markup=False, soft_wrap=True)
     if outcome.interrupted:
         print(
             f"Stopped. What was graded is kept in {order.out}; go on with\n  {_command(order)}",

@@ -74,8 +74,8 @@ def handed_in(path: Path, unit: str | None) -> Iterator[HandedIn]:
             yield replace(
                 found,
                 learner=_text(found.learner),
-                source=_text(found.source),
-                problem=_text(found.problem),
+                source=_text(found.source).replace(_text(f"{path}/"), ""),
+                problem=_text(found.problem).replace(_text(f"{path}/"), ""),
             )
     if not count:
         raise LabError(

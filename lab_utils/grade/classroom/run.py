@@ -124,6 +124,7 @@ class _Run:
         self._key = key_in(order.out)
         self._labs: dict[str, Lab] = {}
         self._versions: dict[str, str] = {"": ""}
+        self._finished = 0
         self._estimate = Estimate(store.durations_s())
 
     def left_to_grade(self) -> tuple[list[Job], list[Job]]:
@@ -151,7 +152,6 @@ class _Run:
     ) -> None:
         """Grade these; `later` ones count towards what is left."""
         waiting, at_work = deque(jobs), list[Job]()
-        total = self.outcome.graded + len(jobs) + len(later)
         while waiting or at_work:
             while waiting and len(at_work) < graders.slots:
                 at_work.append(waiting.popleft())
@@ -159,10 +159,11 @@ class _Run:
             for job, done in graders.wait(WAIT_S):
                 at_work.remove(job)
                 self._record(job, done)
+                self._finished += 1
                 self._estimate.learn(job, done.verdict["duration_s"])
             alone, shared = (later, [*waiting, *at_work]) if later else ([*waiting, *at_work], ())
             left_s = self._estimate.left_s(shared, alone, graders.slots)
-            shown.changed(total - len(waiting) - len(at_work) - len(later), at_work, left_s)
+            shown.changed(self._finished, at_work, left_s)
 
     def _of_known_unit(self, found: HandedIn) -> HandedIn:
         """The submission, under its unit's whole name; a problem where there is no such unit."""
