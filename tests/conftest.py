@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -5,6 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from lab_utils.cli import app
+
+# A shell ignores Ctrl-C in what a script starts in the background, and every process beneath it
+# would inherit that; tests that send it need it heard.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Lab = Callable[..., "subprocess.CompletedProcess[str]"]
 
