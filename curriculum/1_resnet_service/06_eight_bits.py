@@ -362,25 +362,47 @@ key_figure("same label, calibrated on noise", same["noise"], "%")
 key_figure("same label, one step of preprocessing forgotten", same["step forgotten"], "%")
 
 # %% [markdown]
-# Calibration looks for two numbers an activation, the ends of its range. One picture
-# brings thousands of values for each: every pixel of every channel is a sample. So the
-# labels hardly suffer from few pictures, while the error of the logits shows that the
-# ends are found little by little; there the first dozen matter and the last dozen do not.
+# Calibration looks for two numbers an activation, the ends of its range, and an end can be
+# wrong in two ways. **Too wide** makes the 256 steps coarser: every value is a little less
+# exact. **Too narrow** cuts off what lies beyond, and that is what a network lives on, its
+# strongest activations. So look at the bars in pairs.
 #
-# Compare the two bad sets. Noise is no picture, but it has the mean and the spread that
-# preprocessing aims at, so its *ranges* are near enough. (On this course's stand-in, whose
-# features were never trained. A trained network answers noise with smaller activations
-# than pictures deep inside; if you run with the hub's weights, the bar shows how much.)
-# The last but one set is *real photographs*, and it destroys the network: all its values
-# lie between 0 and 1, so in service whatever is darker than the mean is cut off at 0. No
-# error is raised, the file loads, it is as fast as the good one. **A range that is too
-# wide costs a little precision; one that is too narrow cuts off what the network lives
-# on.** Take your calibration inputs from the service's own preprocessing, never from a
-# copy of it.
+# - *One photograph and noise.* A photograph brings thousands of values for each range, but
+#   of one scene; what another scene excites more is cut off. Noise excites everything a
+#   bit, so its ranges are wide enough. Where its bar is the better one, sixteen inputs
+#   that show nothing have beaten a real one. (This is the course's stand-in, whose
+#   features were never trained. A trained network may answer noise with *weaker*
+#   activations than pictures. With the hub's weights, the bar says so.)
+# - *The forgotten step and all others.* Real photographs, and the network is destroyed:
+#   their values lie between 0 and 1, so in service whatever is darker than the mean is
+#   cut off at 0. No error is raised, the file loads, it is as fast as the good one.
+# - *16 and 64.* The ends are nearly found after a dozen inputs. More are cheap, but they
+#   are not what a failing model lacks.
+# - *One scale a layer*, for all weights of a layer rather than for each output channel. It
+#   costs precision where channels differ much in size. Per channel is free at run time.
 #
-# (The last bar: one scale for all weights of a layer, in place of one for each output
-# channel. It costs precision where channels of a layer differ much in size. Per channel
-# is free at run time; leave it on.)
+# **Take calibration inputs from the service's own preprocessing**, never from a copy of
+# it. And when labels change, ask the logits which of the two ways it was:
+
+# %%
+leads = lead(reference)
+truths = [picture.index for picture in drawn]
+print(
+    f"fp32 is sure (leads by {SURE:.0%} or more) of {sum(leads >= SURE)} of {len(inputs)} pictures"
+)
+print(f"{'':24}{'labels changed':>15}{'of sure ones':>14}{'largest logit':>15}{'right':>9}")
+for name, found in {"fp32": reference, **logits}.items():
+    moved = found.argmax(1) != reference.argmax(1)
+    right = f"{100 * top1_accuracy(found, truths):7.1f} %" if model.is_stand_in else ""
+    print(f"{name:24}{sum(moved):15}{sum(moved & (leads >= SURE)):14}{found.max():15.1f}{right:>9}")
+
+# %% [markdown]
+# *Rounding* moves every logit a little. It changes a label where two were nearly level, and
+# there the original's answer was a toss of a coin, so a change may even be a correction.
+# Where labels change of which the original was *sure*, something has been *cut off*: the
+# largest logits are then smaller than fp32's. So ask three questions of a quantised model,
+# in this order, which is that of the pictures they need: how large is the error of the
+# logits; do the labels *that were sure* stay; is the accuracy the same within its interval?
 #
 # ## Which layer is to blame?
 #
@@ -402,7 +424,7 @@ layer_plots.by_layer(
     },
     "Error of each layer, static INT8",
     ylabel="% of the fp32 values",
-    mark=[worst],
+    mark={worst: "its output alone"},
 )
 share = 100 * cost[worst].multiply_adds / sum(c.multiply_adds for c in cost.values())
 print(f"The worst by itself: {worst}, with {share:.3g} % of all multiply-adds.")
@@ -418,12 +440,12 @@ files[spared] = made(calibration.static(floating=(worst,)))
 logits[spared] = answers(INT8, files[spared], inputs, threads)
 error[spared] = logit_error(logits[spared], reference).scaled(100)
 worst_guess.reveal(error[spared])
-for name in ("64 photographs", spared):
-    print(
-        f"{name:22} same label {agreement(logits[name], reference).scaled(100)} %, "
-        f"logits between {logits[name].min():.3g} and {logits[name].max():.3g}"
-    )
-print(f"{'fp32':22} {'':33}logits between {reference.min():.3g} and {reference.max():.3g}")
+for name, found in (
+    ("static", logits["64 photographs"]),
+    (spared, logits[spared]),
+    ("fp32", reference),
+):
+    print(f"{name:32} logits from {found.min():.3g} to {found.max():.3g}")
 key_figure(f"error of the logits, {worst} in fp32 ÷ all int8",
            error[spared].median / error["64 photographs"].median, "")  # fmt: skip
 
@@ -431,63 +453,23 @@ key_figure(f"error of the logits, {worst} in fp32 ÷ all int8",
 # Read the plot from left to right. The lowest line is level: weights have a scale for
 # each channel, and are the smaller error. The middle line has its teeth at the last
 # convolution of each block. Its output is added to the shortcut before any ReLU, so it has
-# two signs, and the 256 steps must cover both; and after a ReLU half of the values are
-# zeros, which are exact. But no layer is ten times worse than its neighbours. The upper
-# line *climbs*: each layer adds its per cent to what it was given. Fifty small errors, and
-# nobody to blame; to leave one of them in fp32 changes next to nothing. (At the end it
-# falls, because the mean over all places of the picture averages the errors out.)
+# two signs, and the 256 steps must cover both; and after a ReLU about half of the values are
+# zeros, which are exact. But its neighbours' teeth are much like it. The upper line
+# *climbs*: each layer adds its per cents to what it was given. Fifty errors, and nobody to
+# blame. Where no point stands out, to leave the worst layer in fp32 changes next to nothing.
+# (At the end the line falls, because the mean over all places of a picture averages errors
+# out.)
 #
-# Where one point stands out, look for a cause before you spare the layer. Above, compare
-# the last two columns: if fp32's logits reach beyond those of the static model, then the
-# calibration has *cut them off*. It was shown pictures on which the last layer was fitted,
-# and unseen ones go further. It is the mistake of the forgotten step again, in one layer,
-# and it costs nothing to mend: this layer has almost none of the arithmetic. That is the
-# reason behind the rule "leave the last layer in floating point". And yet the labels
-# hardly notice, because the order of the logits survives.
+# Where a point does stand out, ten times above its neighbours, look for the reason before
+# you spare it: most often its range cuts something off. Compare the logits' limits that are
+# printed above: where fp32's go far beyond the static model's, it is the last layer, and as
+# it has almost none of the arithmetic, it may as well stay in fp32.
 #
 # (A spared layer between two of int8 is quantised again by ONNX Runtime when it loads the
 # file, without a word, unless its optimizer `WeightBiasQuantization` is switched off, as
 # this course does. What a file says and what an engine executes are two things.)
 #
-# ## Whose labels changed?
-#
-# Call fp32 *sure* where its first label leads the second by at least 25 points of
-# probability.
-
-# %%
-statics = ("64 photographs", "16 photographs", "4 photographs", "1 photograph", spared)
-changed = {i for n in statics for i in (logits[n].argmax(1) != reference.argmax(1)).nonzero()[0]}
-waver_guess = predict(
-    f"Five static models, {len(inputs)} pictures each. On how many pictures does one of them "
-    "change a label that fp32 is sure of?",
-    unit="pictures",
-)
-
-# %%
-leads = lead(reference)
-waver_guess.reveal(sum(leads[i] >= SURE for i in changed))
-print(f"fp32 is sure of {sum(leads >= SURE)} of {len(inputs)} pictures; some static model gives "
-      f"another label on {len(changed)}:")  # fmt: skip
-for i in sorted(changed, key=lambda i: leads[i]):
-    print(
-        f"  fp32 leads by {leads[i]:5.1%}: {model.labels[reference[i].argmax()]}; "
-        + (f"in truth {drawn[i].label}" if model.is_stand_in else "")
-    )
-if model.is_stand_in:
-    truths = [picture.index for picture in drawn]
-    for name in ("fp32", *statics):
-        accuracy = top1_accuracy(logits.get(name, reference), truths)
-        print(f"{name:24}{100 * accuracy:5.1f} % right")
-
-# %% [markdown]
-# Rounding moves every logit a little. It changes a label only where two labels were
-# nearly level, and there the original's answer was a toss of a coin as well, so a change
-# may be a correction. So "1 % of the labels changed" does not say that the accuracy
-# fell by 1 %. Ask three questions of a quantised model, in this order: how large is the
-# error of the logits, do the labels *that were sure* stay, and is the accuracy on labelled
-# pictures the same within its interval?
-#
-# ## Accuracy against speed
+# ## Precision against speed
 #
 # To choose, put both on one picture. One more candidate is another engine's: OpenVINO,
 # with the network quantised by NNCF from the same 64 photographs.
@@ -498,6 +480,7 @@ files[OTHER] = prepare(OTHER, model)
 for name, variant in progress([(spared, INT8), (OTHER, OTHER)], "Processes"):
     running.add(name, VariantProcess(variant, files[name], threads))
 rivals = {name: running[name] for name in ("fp32", "static", spared, OTHER)}
+timed = inputs[: per_round * at(scale, ci=12, laptop=24)]
 final = answer_in_turn(rivals, timed, per_round, watch=watching("Rounds of four"))
 times = {name: speed(final, name, "fp32").speed_ratio for name in rivals if name != "fp32"}
 times["dynamic, unsigned"] = gains["dynamic, unsigned"].speed_ratio
@@ -507,48 +490,47 @@ for name in (OTHER, "dynamic, unsigned"):
 running.stop()
 
 # %%
-points = {"fp32": (Interval(1, 1, 1, per_round), Interval(100, 100, 100, len(inputs)))}
-for name in times:
-    points[name] = (times[name], agreement(logits[name], reference).scaled(100))
+wrong = {name: logit_error(logits[name], reference).scaled(100) for name in times}
+points = {"fp32": (Interval(1, 1, 1, per_round), Interval(0, 0, 0, len(inputs)))}
+points |= {name: (times[name], wrong[name]) for name in times}
 layer_plots.trade_off(
     points,
     f"What eight bits bring and cost, on {len(inputs)} pictures",
     xlabel="times as fast as fp32 in ONNX Runtime",
-    ylabel="same label as fp32 (%)",
+    ylabel="error of the logits (%)",
 )
-print(f"{'':24}{'error of the logits':>22}{'same label where it is sure':>30}")
 for name in times:
-    wrong = format(logit_error(logits[name], reference).scaled(100))
-    kept = format(agreement(logits[name], reference, SURE).scaled(100))
-    print(f"{name:24}{wrong:>22} %{kept:>26} %")
+    kept = format(agreement(logits[name], reference).scaled(100))
+    print(f"{name:32} same label on {kept} %")
 best = max(times, key=lambda name: times[name].low)
 key_figure(f"fastest here: {best}", times[best], "times")
 
 # %% [markdown]
-# Upwards is a better answer, to the right a faster one, and the vertical whiskers are what
-# so many pictures allow to say. Where two of them overlap, the *labels* do not tell the
-# two apart: look at the error of the logits, which is printed beneath, or show more
-# pictures (the rule of three in lesson 1.5 says how many).
+# To the right is faster, downwards more exact. The labels are printed beneath because they
+# hardly tell the candidates apart: so many pictures cannot show less than the width of
+# their interval (the rule of three in lesson 1.5), and the error of the logits can.
 #
-# - *static* and *static with one layer in fp32* stand nearly above each other: the spared
-#   layer costs what its share of the arithmetic says.
-# - *dynamic* may well have the smallest error of the eight-bit models: its ranges fit each
-#   picture by itself. On a network of convolutions that is paid for with all the speed.
-# - Two engines read the same pictures and have different errors. NNCF by default takes
-#   the *mean* of the pictures' largest values as the end of a range, and so cuts off the
-#   strongest activations of most pictures for a finer scale of the rest; ONNX Runtime's
-#   quantiser takes the largest of all. Neither is right always. It is one setting in both.
+# - *static*, with and without a spared layer, are neighbours: a layer costs about its share
+#   of the arithmetic, and brings what the plot by layer has said.
+# - *dynamic, unsigned* has ranges that fit each picture, and by this tool's default one
+#   scale a layer for its weights. Compare its error with that bar of the calibrations: the
+#   difference is what better ranges are worth. They are paid for with all the speed.
+# - *OpenVINO INT8* is another engine with kernels of its own, and another quantiser. NNCF
+#   takes the *mean* of the pictures' largest values as the end of a range [6], which cuts
+#   off the strongest for a finer scale of the rest; ONNX Runtime's takes the largest of
+#   all. Neither is right always. It is one setting in both.
 #
 # A rule to take along:
 #
 # 1. **Ask the ceiling** what 8 bits can bring on this processor. Without VNNI or AMX: bytes.
 # 2. **Static for convolutions, dynamic for large matrices with short inputs.** Profile
 #    by operator once, to see that the integer operators are there and fast.
-# 3. **Calibrate with the service's own preprocessing.** A few dozen inputs; what
-#    they show matters less than that they are scaled as in service.
-# 4. **Judge by the logits' error first, by sure labels next, by accuracy last**: in this
-#    order fewer pictures are needed.
-# 5. **Look for a layer that stands out**, and for the reason; spare it if it is cheap.
+# 3. **Calibrate with the service's own preprocessing**, on a few dozen inputs that differ.
+#    That they are scaled as in service matters more than what they show.
+# 4. **Judge by the logits' error first, by sure labels next, by accuracy last**: the first
+#    needs the fewest pictures.
+# 5. **Plot the error by layer.** Spare a layer that stands out; where none does, sparing
+#    the worst one is of no use.
 #
 # ## What you have seen
 #
@@ -557,10 +539,10 @@ key_figure(f"fastest here: {best}", times[best], "times")
 # 2. Finding ranges in each request is not what makes dynamic INT8 slow. What surrounds it
 #    is: 32-bit results, passes that cannot be fused, weights arranged again and again.
 # 3. With known ranges all of it becomes one operator, and the gain comes near the ceiling's.
-# 4. Calibration is about ranges. Noise of the right scale may do; photographs of the wrong
-#    scale destroy the network without an error message.
-# 5. Error grows layer by layer. What stands out is cut off rather than rounded.
-# 6. The labels that change are those of which the original was not sure.
+# 4. Calibration is about ranges. Noise of the right scale may do better than one
+#    photograph; photographs of the wrong scale destroy the network without an error message.
+# 5. Rounding changes labels that were level. A sure label that changes was cut off.
+# 6. Error grows layer by layer, and the worst layer need not be to blame.
 #
 # **Next**: the network now takes a fraction of the time that it took. *Lesson 1.7* asks what
 # a request consists of after that.
@@ -590,10 +572,10 @@ quiz(
         "Calibration inputs that were not preprocessed as the service does it": "Right: ranges that "
         "are too narrow cut off most of what comes in. Noise of the right scale would have been "
         "better than pictures of the wrong one.",
-        "Too few calibration pictures": "That makes the ends of the ranges a little wrong. It costs "
-        "precision, not the answers.",
-        "8 bits are not enough for this network": "Possible, but then the error grows slowly with "
-        "depth, and most sure labels stay. Nonsense points at a range.",
+        "16 calibration pictures in place of 64": "The ends of the ranges are nearly found after a "
+        "dozen. It costs a little precision. (A single one is another matter.)",
+        "8 bits are not enough for this network": "Possible, but rounding changes first the labels "
+        "that were level, and sure ones stay. Nonsense points at a range.",
     },
     right="Calibration inputs that were not preprocessed as the service does it",
 )

@@ -1,12 +1,12 @@
 """Plots of a network's layers in their order, and of what several variants trade for speed.
 
-by_layer({"weights": {"conv1": 0.6, …}}, "Error of each layer", ylabel="%", mark={"conv1"})
+by_layer({"weights": {"conv1": 0.6, …}}, "Errors", ylabel="%", mark={"conv1": "weights"})
 trade_off({"fp32": (Interval(…), Interval(…))}, "Speed", xlabel="…", ylabel="…")
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval
@@ -17,13 +17,13 @@ Values = Mapping[str, float]
 
 
 def by_layer(
-    series: Mapping[str, Values], title: str, *, ylabel: str, mark: Collection[str] = ()
+    series: Mapping[str, Values], title: str, *, ylabel: str, mark: Mapping[str, str] | None = None
 ) -> None:
     """One line a series, one point a layer, from the network's input to its output.
 
     series: for each its values above 0 by layer, in order; the axis is logarithmic. mark: layers
-    whose highest value is named; the stages ("layer1", …) are named beneath. Raises LabError where
-    the series do not name the same layers.
+    that are named, each at its point of a series; the stages ("layer1", …) stand beneath. Raises
+    LabError where the series do not name the same layers.
     """
     layers = list(next(iter(series.values()), {}))
     if not layers or any(list(values) != layers for values in series.values()):
@@ -42,8 +42,8 @@ def by_layer(
             axes.annotate(stages[start], ((start + end - 1) / 2, 0), (0, -5), color=INK,
                           xycoords=axes.get_xaxis_transform(), textcoords="offset points",
                           ha="center", va="top", fontsize=9.5)  # fmt: skip
-        highest = {layer: max(values[layer] for values in series.values()) for layer in mark}
-        for layer, value in highest.items():
+        for layer, name in (mark or {}).items():
+            value = series[name][layer]
             axes.annotate(layer, (layers.index(layer), value), (0, 6), textcoords="offset points",
                           ha="center", va="bottom", fontsize=8.5, color=INK)  # fmt: skip
         axes.set_xticks([])

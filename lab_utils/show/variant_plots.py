@@ -42,6 +42,8 @@ COLOURS = {
 OTHERS = ("#999999", "#bbbbbb", "#dddddd", "#777777")
 WIDE_ENOUGH = 0.05
 """A segment narrower than this part of the axis carries no number."""
+LEGEND_LETTERS = 108
+"""As many as a line of the key holds."""
 
 
 def operators(
@@ -124,8 +126,9 @@ def _stacks(axes: Any, rows: Mapping[str, Mapping[str, float]], colours: Mapping
     axes.set_xlim(0, 1.12 * widest)
     axes.grid(visible=True, axis="x")
     _names(axes, list(rows))
+    fitting = LEGEND_LETTERS // (max(map(len, labels)) + 8)  # the patch and the gap take eight
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
-                       ncols=min(5, len(labels)))  # fmt: skip
+                       ncols=min(5, len(labels), max(fitting, 1)))  # fmt: skip
 
 
 def _values(axes: Any, values: Sequence[Interval | float], colour: str) -> None:

@@ -1,8 +1,6 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 
 from lab_utils.errors import LabError
@@ -13,23 +11,12 @@ LAYERS = ["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "fc"]
 FAST = (Interval(3, 2.8, 3.3, 9), Interval(98, 92, 99.5, 64))
 
 
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
-    """Draw without a screen; gives the axes of the last plot."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    yield lambda: plt.gcf().axes[0]
-    plt.close("all")
-    plt.switch_backend(backend)
-
-
 def test_layers_stand_in_their_order_beneath_their_stage(axes: Callable[[], Any]) -> None:
     series = {
         "weights": {name: 1.0 + i for i, name in enumerate(LAYERS)},
         "output": {name: 9.0 - i for i, name in enumerate(LAYERS)},
     }
-    by_layer(series, "Errors", ylabel="%", mark=["fc"])
+    by_layer(series, "Errors", ylabel="%", mark={"fc": "weights"})
     first, second = axes().lines[:2]
     assert list(first.get_ydata()) == [1, 2, 3, 4, 5]
     assert list(second.get_ydata()) == [9, 8, 7, 6, 5]

@@ -28,6 +28,14 @@ def test_shares_begin_where_the_last_one_ended(all_axes: Callable[[], list[Any]]
     assert [t.get_text() for t in drawn.figure.legends[0].get_texts()] == ["conv", "rest"]
 
 
+def test_a_key_of_long_names_stays_within_the_picture(axes: Callable[[], Any]) -> None:
+    names = [f"a part with quite a long name {i}" for i in range(5)]
+    shares({"eager": dict.fromkeys(names, 1.0)}, "Time", xlabel="ms")
+    drawn = axes().figure
+    key, picture = drawn.legends[0].get_window_extent(), drawn.bbox
+    assert picture.x0 <= key.x0 < key.x1 <= picture.x1
+
+
 def test_a_scoreboard_marks_the_reference_and_keeps_its_texts_apart(
     all_axes: Callable[[], list[Any]],
 ) -> None:
