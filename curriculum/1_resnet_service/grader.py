@@ -4,6 +4,7 @@ Runs in the grader's process only. Every message ends with what to do.
 """
 
 from lab_utils.grade.spec import Lab
+from lab_utils.models import resnet
 
 from .tasks.build_int8_predictor import BUILD_INT8_PREDICTOR
 from .tasks.build_predictor import BUILD_PREDICTOR
@@ -24,4 +25,5 @@ LAB = Lab(
         BUILD_PREDICTOR,
         BUILD_INT8_PREDICTOR,
     ),
+    prepare=resnet.have_weights,
 )

@@ -102,6 +102,16 @@ def load(source: str = "auto") -> ResNet:
     return _stand_in()
 
 
+def have_weights() -> None:
+    """See that this machine has weights, for a process that may neither fetch nor write them.
+
+    They are loaded, and so fetched or fitted, only where there are none yet.
+    """
+    asked = os.environ.get("INFERENCE_LAB_WEIGHTS", "auto")
+    if asked != "auto" or not (_downloaded() or _stand_in_path().exists()):
+        load()
+
+
 def _downloaded() -> bool:
     return (Path(torch.hub.get_dir()) / "checkpoints" / Path(HUB_WEIGHTS.url).name).exists()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lab_utils.grade.spec import FunctionTask, Wrong, load_lab
 from lab_utils.grade.verdict import Verdict
 from lab_utils.grade.workers import Workers
 from lab_utils.measure.interval import Interval
+from lab_utils.models import resnet
 from tests.grade.conftest import DOUBLE
 
 GradeSource = Callable[..., Verdict]
@@ -161,3 +163,17 @@ def test_a_faster_service_with_a_worse_tail_fails(
     verdict = verdict_on(task, found)  # type: ignore[arg-type]
     assert verdict[0] == state
     assert ("its p99 is 190 [180 to 200] ms" in verdict[1]) == (state == "failed")
+
+
+def test_lab_1_sees_to_the_weights_that_its_answers_cannot_make(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[str] = []
+    monkeypatch.setenv("INFERENCE_LAB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(resnet, "load", lambda: made.append("weights"))
+    load_lab("1").prepare()
+    assert made == ["weights"]
+    resnet._stand_in_path().touch()
+    load_lab("1").prepare()
+    assert made == ["weights"]  # they are there: nothing is loaded
