@@ -119,7 +119,7 @@ CATALOGUE = {
             "tvm",
             "a compiler that searches for the fastest program; in an environment of its own",
             environments.get("tvm"),
-            "it is made when the lesson runs, or the recorded figures are shown",
+            "nothing is missed: no lesson uses it yet",
             environment="tvm",
         ),
         Component(
