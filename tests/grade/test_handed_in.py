@@ -1,6 +1,5 @@
 """What a class hands in: in whatever form, and however it was meant."""
 
-import io
 import json
 import os
 import stat
@@ -13,6 +12,7 @@ import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.grade.classroom.handed_in import HandedIn, handed_in
+from tests.grade.mixed_class import packed
 
 UNIT = "1_toy"
 
@@ -27,14 +27,6 @@ def put(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
-
-
-def packed(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 def only(path: Path, unit: str | None = None) -> HandedIn:
