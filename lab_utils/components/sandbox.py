@@ -115,9 +115,3 @@ def _torch_home() -> Path:
     """Where torch.hub keeps weights; said here without importing torch."""
     caches = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
     return Path(os.environ.get("TORCH_HOME", Path(caches) / "torch"))
-
-
-def version() -> str:
-    """As bubblewrap states it: "bubblewrap 0.8.0"."""
-    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
-    return said.stdout.strip()

@@ -11,6 +11,7 @@ times a second and cheap enough not to disturb a measurement.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -129,11 +130,9 @@ def written_bytes(folder: Path) -> int:
 
 def _children(pid: int) -> list[int]:
     found: list[int] = []
-    try:
+    with contextlib.suppress(OSError):  # it has ended
         for thread in os.listdir(f"/proc/{pid}/task"):
             found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
-    except OSError:  # it has ended
-        return found
     return found
 
 

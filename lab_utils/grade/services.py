@@ -102,7 +102,8 @@ def compare(
             _service(task.reference(cores), None),
             _service(deployment, answer_file, sandbox),
         )
-        watch = stack.enter_context(Watch(answer.process.pid or 0, share))
+        assert answer.process.pid is not None  # it has been started
+        watch = stack.enter_context(Watch(answer.process.pid, share))
         pair = _Pair(task, reference, answer, watch, clients=CLIENTS_PER_CORE * cores)
         count = pair.clients
         warm = pair.run(task.draw(seeds.getrandbits(63), count), answer_first=True)
