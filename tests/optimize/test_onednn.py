@@ -8,6 +8,8 @@ from lab_utils.optimize.variant import Floats
 from lab_utils.optimize.worker import VariantProcess
 from tests.optimize.saved import artefact
 
+pytestmark = pytest.mark.alone  # it computes with all cores
+
 LOG = """onednn_verbose,v1,info,oneDNN v3.11.0 (commit 0)
 onednn_verbose,v1,primitive,create:cache_miss,cpu,convolution,jit:avx512_core,forward_training,,3.5
 onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:f32::blocked:abcd::f0 \

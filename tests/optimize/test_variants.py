@@ -15,6 +15,8 @@ from lab_utils.optimize.variant import Floats, Runner
 from lab_utils.optimize.variants import INT8, REFERENCE, VARIANTS, load, variant
 from tests.optimize.saved import HERE, artefact, model
 
+pytestmark = pytest.mark.alone  # it computes with all cores
+
 TOLERANCES = {"fp32": (1e-3, 16), "bf16": (0.1, 15), "int8": (0.4, 13)}
 """Largest difference, in parts of the largest logit, and how many of 16 labels must stay.
 

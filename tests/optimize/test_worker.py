@@ -13,6 +13,8 @@ from lab_utils.optimize.variants import load
 from lab_utils.optimize.worker import Running, VariantProcess
 from tests.optimize.saved import HERE, artefact
 
+pytestmark = pytest.mark.alone  # it computes with all cores
+
 QUICK = ("ONNX Runtime", "OpenVINO fp32")
 """Their processes start without PyTorch."""
 
