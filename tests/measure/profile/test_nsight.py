@@ -23,7 +23,7 @@ def export(tmp_path: Path) -> Path:
     path = tmp_path / "recording.sqlite"
     with sqlite3.connect(path) as database:
         database.executescript(SCHEMA.read_text())
-        for table in ("EXPORT_META_DATA", "NVTX_EVENTS", "OSRT_API", "StringIds"):
+        for table in ("NVTX_EVENTS", "OSRT_API", "StringIds"):
             database.execute(f"DELETE FROM {table}")
         database.executescript(ROWS.read_text())
     database.close()
