@@ -1,15 +1,16 @@
 """One core's worth of a predictor without a service around it: no HTTP, no Flask, no gunicorn.
 
-    python -m lab_utils.bench._in_process ANSWER_FILE
+    python -m lab_utils.bench._in_process ANSWER_FILE SOCKET
 
-Says "ready" when the predictor is built and warm. For each number that it then reads it answers so
-many pictures, decoding included, and prints the seconds that took. Ends with its input.
+Started and asked as `components/asked.py` says: for {"pictures": n} it answers so many pictures,
+decoding included, and sends {"duration_s": …}.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -22,18 +23,23 @@ WARMUP = 4
 
 
 def main() -> None:
-    """Serve the numbers on standard input."""
+    """Answer until the line is closed."""
+    line = Connection(int(sys.argv[2]))
     torch.set_num_threads(1)
     predict = predictor(Path(sys.argv[1]))
     jpegs = [picture.jpeg for picture in pictures.draw(PICTURES, seed=0)]
     for jpeg in jpegs[:WARMUP]:
         predict(jpeg)
-    print("ready", flush=True)
-    for line in sys.stdin:
+    line.send({"ready": True})
+    while True:
+        try:
+            asked = line.recv()["pictures"]
+        except EOFError:
+            return
         start_s = time.perf_counter()
-        for i in range(int(line)):
+        for i in range(asked):
             predict(jpegs[i % PICTURES])
-        print(time.perf_counter() - start_s, flush=True)
+        line.send({"duration_s": time.perf_counter() - start_s})
 
 
 if __name__ == "__main__":

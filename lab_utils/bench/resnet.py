@@ -17,10 +17,11 @@ core with one thread each; the solution is task 7's (INT8).
 
 from __future__ import annotations
 
-import subprocess
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 
 from lab_utils.bench._document import Figure, say
+from lab_utils.components.asked import AskedProcess
 from lab_utils.components.catalogue import program
 from lab_utils.components.together import Together
 from lab_utils.errors import LabError
@@ -117,48 +119,43 @@ def measure(scale: str, repeats: int) -> dict[str, Figure]:
 
 
 def make_solution(folder: Path) -> Path:
-    """Have the solution make its model; gives the file that serves it."""
+    """Have the solution make its model; gives the file that serves it.
+
+    Raises LabError where it left no model: every process would then make one of its own.
+    """
     task = load_lab(UNIT)[TASK]
     cells = read(ROOT / "solutions" / UNIT / "lab.ipynb").cells_for(task)
     made = folder / "made"
-    made.mkdir()
-    arguments = {"folder": str(made), "compute_threads": 1}
-    with Workers() as workers, workers.answer(cells, task.function, MODEL_LIMIT_S) as build:
-        build(**arguments)
+    with (
+        Workers() as workers,
+        workers.folder() as shared,
+        workers.answer(cells, task.function, MODEL_LIMIT_S) as build,
+    ):
+        build(folder=str(shared), compute_threads=1)
+        shutil.copytree(shared, made)
+    if not any(made.iterdir()):
+        raise LabError(f"The solution of {TASK} left no model in the folder that it was given.")
     path = folder / "answer.json"
-    write_answer(path, cells, task.function, arguments)
+    write_answer(path, cells, task.function, {"folder": str(made), "compute_threads": 1})
     return path
 
 
 @contextmanager
-def in_process(answer_file: Path, processes: int) -> Iterator[list[subprocess.Popen[str]]]:
+def in_process(answer_file: Path, processes: int) -> Iterator[list[AskedProcess]]:
     """The predictor in so many processes, warm and waiting; they end with the block."""
     command = [sys.executable, "-m", "lab_utils.bench._in_process", str(answer_file)]
     with ExitStack() as stack:
-        started = []
-        for _ in range(processes):
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            started.append(process)
-        for process in started:
-            _line(process)
-        yield started
+        yield [
+            stack.enter_context(AskedProcess(f"predictor {number + 1}", command))
+            for number in range(processes)
+        ]
 
 
-def together_rps(processes: Sequence[subprocess.Popen[str]], pictures_each: int) -> float:
+def together_rps(processes: Sequence[AskedProcess], pictures_each: int) -> float:
     """Pictures a second when all of them work at the same time."""
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write(f"{pictures_each}\n")
-        process.stdin.flush()
-    return sum(pictures_each / float(_line(process)) for process in processes)
+    with ThreadPoolExecutor(len(processes)) as pool:
+        answers = pool.map(lambda process: process.ask({"pictures": pictures_each}), processes)
+        return float(sum(pictures_each / answer["duration_s"] for answer in answers))
 
 
 def agreement(expected: Sequence[Block], given: Sequence[Block]) -> Interval:
@@ -189,8 +186,3 @@ def _classical(url: str, jpegs: Sequence[bytes], clients: int) -> dict[str, Figu
     if (wrk := program("wrk")) is not None:
         found["wrk_rps"] = programs.wrk(wrk, url, jpegs, connections=clients, duration_s=5).rate_rps
     return found
-
-
-def _line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
