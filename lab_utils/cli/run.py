@@ -39,10 +39,10 @@ def run(
     """Run lessons and solutions headless, and write report/index.html."""
     from rich.console import Console
 
-    from lab_utils.course import report
-    from lab_utils.course.run import REPORT
-    from lab_utils.course.run import run as run_course
-    from lab_utils.course.run_progress import for_terminal
+    from lab_utils.course.run import report
+    from lab_utils.course.run.progress import for_terminal
+    from lab_utils.course.run.runner import REPORT
+    from lab_utils.course.run.runner import run as run_course
     from lab_utils.show.page import seconds
 
     folder = folder or REPORT

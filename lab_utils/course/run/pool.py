@@ -13,12 +13,12 @@ from typing import Any
 
 from lab_utils.components.fork_server import Launch
 from lab_utils.components.forked import ForkedProcess, fork
-from lab_utils.course.run_messages import Task
-from lab_utils.course.run_state import NotebookRun
+from lab_utils.course.run.messages import Task
+from lab_utils.course.run.state import NotebookRun
 
 STOP_S = 3.0
 LAST_WORDS_LINES = 5
-PREPARE = "lab_utils.course.run_prepare"
+PREPARE = "lab_utils.course.run.prepare"
 
 
 class Worker:
@@ -33,7 +33,7 @@ class Worker:
         self._received = b""
         log.touch()
         self.connection, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "lab_utils.course.run_worker", str(theirs.fileno())]
+        command = [sys.executable, "-m", "lab_utils.course.run.worker", str(theirs.fileno())]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, str(log)],

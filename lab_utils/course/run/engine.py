@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from lab_utils.errors import LabError
 
 if TYPE_CHECKING:
-    from lab_utils.course.run_client import LabClient, OnCell
+    from lab_utils.course.run.client import LabClient, OnCell
 
 DEFAULT_CELL_TIMEOUT_S = 120.0
 
@@ -49,7 +49,7 @@ class LabEngine:
         save_to: where it is kept while it runs and afterwards, default papermill's own output.
         The other options are `LabClient`'s; papermill's own that are not named here do nothing.
         """
-        from lab_utils.course.run_client import LabClient, SavingManager
+        from lab_utils.course.run.client import LabClient, SavingManager
 
         if cell_timeout_s <= 0:
             raise LabError(f"The limit for a cell is {cell_timeout_s:g} s; expected more than 0.")

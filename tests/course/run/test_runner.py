@@ -12,8 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lab_utils.bench import _outputs, _trial
-from lab_utils.course.run import run
-from lab_utils.course.run_targets import resolve
+from lab_utils.course.run.runner import run
+from lab_utils.course.run.targets import resolve
 from lab_utils.errors import LabError
 from tests.started import LAB, MARK, marked
 

@@ -14,7 +14,7 @@ import pytest
 from jupyter_client.channels import AsyncZMQSocketChannel
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lab_utils.course.run_client import SLICE_S, in_slices
+from lab_utils.course.run.client import SLICE_S, in_slices
 from lab_utils.errors import LabError
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}

@@ -3,7 +3,7 @@
     result = run(["1_resnet_service"], scale="ci", workers=2)
 
 Worker processes execute one notebook at a time with papermill on kernels forked from a process
-that has imported torch (`kernels`). Notebooks whose figures are timings run last, one by one,
+that has imported torch (`provisioner`). Notebooks whose figures are timings run last, one by one,
 with nothing beside them and all cores; the others share the cores. A notebook that fails stops
 no other. Whatever happens, no process is left and a report says how far the run came.
 """
@@ -25,12 +25,12 @@ import psutil
 
 from lab_utils.components.forked import ForkServer
 from lab_utils.components.process_tree import adopted_orphans, descendants, end
-from lab_utils.course import report
-from lab_utils.course.run_messages import Task
-from lab_utils.course.run_pool import PrepareProcess, Worker
-from lab_utils.course.run_progress import Progress, Quiet
-from lab_utils.course.run_state import Failure, NotebookRun, Preparation, RunResult
-from lab_utils.course.run_targets import resolve
+from lab_utils.course.run import report
+from lab_utils.course.run.messages import Task
+from lab_utils.course.run.pool import PrepareProcess, Worker
+from lab_utils.course.run.progress import Progress, Quiet
+from lab_utils.course.run.state import Failure, NotebookRun, Preparation, RunResult
+from lab_utils.course.run.targets import resolve
 from lab_utils.course.sources import Notebook
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
@@ -38,7 +38,7 @@ from lab_utils.machine.cores import available_cores
 from lab_utils.scale import at
 
 REPORT = ROOT / "report"
-IMPORTS = "lab_utils.course.run_imports"
+IMPORTS = "lab_utils.course.run.imports"
 CELL_TIMEOUT_S = 120.0
 BYTES_A_WORKER = 2e9
 TICK_S = 0.25

@@ -1,6 +1,6 @@
 """A forked kernel: `ipykernel_launcher`, after what imports would have read from its environment.
 
-python -m lab_utils.course.run_kernel -f CONNECTION_FILE
+python -m lab_utils.course.run.kernel -f CONNECTION_FILE
 """
 
 from __future__ import annotations

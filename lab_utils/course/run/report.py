@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lab_utils.course.run_state import Failure, NotebookRun, Plot, RunResult
+from lab_utils.course.run.state import Failure, NotebookRun, Plot, RunResult
 from lab_utils.errors import LabError
 from lab_utils.files import write_json, write_text
 from lab_utils.machine.facts import facts, versions

@@ -1,8 +1,8 @@
 """One worker of a run: executes notebooks, one after the other, and says how it goes.
 
-    python -m lab_utils.course.run_worker DESCRIPTOR LOG
+    python -m lab_utils.course.run.worker DESCRIPTOR LOG
 
-Started by `run_pool` in a session of its own. Over the socket DESCRIPTOR it receives one `Task` a
+Started by `pool` in a session of its own. Over the socket DESCRIPTOR it receives one `Task` a
 line and answers {"cell": i, "of": n} before each cell, then a `Done`. SIGTERM ends it at once:
 its kernel is killed, and what was executed so far is saved.
 """
@@ -25,8 +25,8 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
 from lab_utils.components.process_tree import die_with_parent
-from lab_utils.course.engine import LabEngine
-from lab_utils.course.run_messages import Done, Task
+from lab_utils.course.run.engine import LabEngine
+from lab_utils.course.run.messages import Done, Task
 from lab_utils.files import write_text
 
 INTERRUPTED = 130

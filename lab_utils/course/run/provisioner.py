@@ -16,9 +16,9 @@ from traitlets import Integer, Unicode
 
 from lab_utils.components.fork_server import Launch
 from lab_utils.components.forked import fork
-from lab_utils.course.run_kernel import LAUNCHER
+from lab_utils.course.run.kernel import LAUNCHER
 
-FORKED = "lab_utils.course.run_kernel"
+FORKED = "lab_utils.course.run.kernel"
 
 
 class ForkProvisioner(LocalProvisioner):

@@ -1,6 +1,6 @@
 """Fits or fetches the weights that lessons load, so that no lesson's time includes it.
 
-    python -m lab_utils.course.run_prepare
+    python -m lab_utils.course.run.prepare
 
 Prints where the weights came from, or one sentence saying why there are none.
 """

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lab_utils.course.run_state import NotebookRun, Preparation, RunResult
+from lab_utils.course.run.state import NotebookRun, Preparation, RunResult
 from lab_utils.show.page import seconds
 
 STYLES = {
