@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab_utils.errors import LabError
+
+PYTHON_ENDS_WITHIN_S = 300.0
 
 
 def completed(
@@ -37,6 +42,28 @@ def completed(
         )
     except subprocess.TimeoutExpired:
         raise LabError(late) from None
+
+
+def output_of(
+    module: str, order: Any, environment: Mapping[str, str], arguments: Sequence[str] = ()
+) -> list[str]:
+    """The lines that a new `python -m module arguments…` prints when it reads `order` as JSON.
+
+    Raises LabError with its last words where it fails, or where it does not end in time.
+    """
+    done = completed(
+        [sys.executable, "-m", module, *arguments],
+        order=json.dumps(order),
+        environment=environment,
+        limit_s=PYTHON_ENDS_WITHIN_S,
+        late=f"A fresh process did not answer in {PYTHON_ENDS_WITHIN_S:g} s; is the machine "
+        "overloaded?",
+    )
+    if done.returncode != 0:
+        raise LabError(
+            f"A fresh process ended before it had answered; it said: {last_words(done.stderr)}"
+        )
+    return done.stdout.splitlines()
 
 
 def last_words(said: str, lines: int = 1) -> str:

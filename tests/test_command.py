@@ -1,9 +1,10 @@
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from lab_utils.command import completed, last_words
+from lab_utils.command import completed, last_words, output_of
 from lab_utils.errors import LabError
 
 
@@ -37,3 +38,14 @@ def test_one_that_does_not_end_is_ended_and_named() -> None:
 def test_last_words() -> None:
     assert last_words("a\n\n b \n c \n\n", lines=2) == "b / c"
     assert last_words("\n") == "nothing"
+
+
+def test_a_module_reads_its_order_and_prints_lines(tmp_path: Path) -> None:
+    (tmp_path / "echoes.py").write_text(
+        "import json, sys\nprint(json.load(sys.stdin)['x'], sys.argv[1], sep='\\n')\n"
+    )
+    (tmp_path / "falls.py").write_text("import sys\nsys.exit('no model here')\n")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    assert output_of("echoes", {"x": 2}, environment, ["three"]) == ["2", "three"]
+    with pytest.raises(LabError, match="before it had answered; it said: no model here"):
+        output_of("falls", None, environment)

@@ -20,10 +20,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab_utils.command import output_of
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
 from lab_utils.measure.stages import Stages, Timeline
-from lab_utils.serve.fresh_process import output_of
 
 MARK = "@inference-lab "
 BUILT = "create:cache_miss"

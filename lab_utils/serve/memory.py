@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_utils.command import output_of
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
-from lab_utils.serve.fresh_process import output_of
 
 MARK = "@inference-lab "
 
