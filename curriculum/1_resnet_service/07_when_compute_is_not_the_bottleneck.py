@@ -37,6 +37,7 @@ import torch
 from PIL import Image
 from torchvision.io import decode_jpeg
 
+from lab_utils.components.together import Together
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.compare import compare, interleaved
 from lab_utils.measure.interval import interval
@@ -56,7 +57,6 @@ from lab_utils.serve import load, preprocessing
 from lab_utils.serve.engine_app import engine_service
 from lab_utils.serve.engine_request import EngineRequest
 from lab_utils.serve.resnet_request import ResNetRequest
-from lab_utils.serve.web import Together
 from lab_utils.show import machine, plots, profiles, variant_plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.maps import maps

@@ -14,7 +14,6 @@ from typing import Self
 
 from lab_utils.components.process import Process
 from lab_utils.components.sandbox import Sandbox
-from lab_utils.components.together import Together as Together
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
 from lab_utils.serve.gunicorn_config import PRELOAD, READY

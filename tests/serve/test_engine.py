@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from lab_utils.components.together import Together
 from lab_utils.errors import LabError
 from lab_utils.models import pictures, resnet
 from lab_utils.optimize.artefacts import Artefact
@@ -16,7 +17,6 @@ from lab_utils.serve import preprocessing
 from lab_utils.serve.client import Client
 from lab_utils.serve.engine_app import engine_service
 from lab_utils.serve.engine_request import STAGES, EngineRequest
-from lab_utils.serve.web import Together
 
 JPEGS = [p.jpeg for p in pictures.draw(6, seed=21)]
 
