@@ -34,6 +34,13 @@ def grade(
             metavar="N", min=1, help="Answers graded at the same time; default one a core."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Grade on a Dask cluster: its scheduler's address, as tcp://10.0.0.5:8786.",
+        ),
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Grade anew what has been graded; old marks are kept.")
     ] = False,
@@ -50,9 +57,11 @@ def grade(
     Answers run in a sandbox without network or your files, with limits and the clock outside; every
     timed reply is checked. Where bubblewrap is missing they run as plain processes, and the result
     says "not isolated": then grade only code that you would run yourself. Correctness is graded in
-    parallel, timings one at a time. Not done yet: part marks.
+    parallel, timings one at a time, on a cluster one at a time on each machine. Not done yet: part
+    marks.
     """
-    if out is None and not any(path.is_dir() or path.suffix == ".zip" for path in submissions):
+    a_class = any(path.is_dir() or path.suffix == ".zip" for path in submissions)
+    if out is None and cluster is None and not a_class:
         from lab_utils.grade.batch import grade_notebooks
 
         passed = grade_notebooks(submissions, unit, task, as_json=as_json)
@@ -61,6 +70,6 @@ def grade(
         from lab_utils.grade.classroom.run import Order
 
         order = Order(submissions, out or Path("grades"), unit, tuple(task or ()), again)
-        passed = grade_submissions(order, workers, as_json=as_json)
+        passed = grade_submissions(order, workers, cluster, as_json=as_json)
     if not passed:
         raise typer.Exit(1)

@@ -109,6 +109,17 @@ def local(count: int) -> Open:
     return opened
 
 
+def on_cluster(address: str) -> Open:
+    """The workers of a Dask cluster; one at a time on each machine where timings are taken."""
+
+    def opened(notebooks: Path, timed: bool) -> AbstractContextManager[Graders]:
+        from lab_utils.grade.classroom.cluster import Cluster  # Dask, for those who use it
+
+        return Cluster(address, notebooks, timed=timed)
+
+    return opened
+
+
 def workers_by_default() -> int:
     """One a core, fewer where memory is short."""
     return max(1, min(available_cores(), math.floor(memory_bytes() / BYTES_A_WORKER)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from lab_utils.files import ROOT
@@ -19,6 +20,14 @@ def version_of(unit: str, root: Path = ROOT) -> str:
     """
     folder = root / "curriculum" / unit
     return digest([*folder.glob("grader.py"), *folder.glob("tasks/**/*.py"), *_grader(root)], root)
+
+
+@cache
+def course_version(root: Path = ROOT) -> str:
+    """A digest of all that grading may run: machines that grade a class together must agree."""
+    graders = (root / "curriculum").glob("*/grader.py")
+    tasks = (root / "curriculum").glob("*/tasks/**/*.py")
+    return digest([*(root / "lab_utils").rglob("*.py"), *graders, *tasks], root)
 
 
 def digest(paths: Iterable[Path], root: Path) -> str:

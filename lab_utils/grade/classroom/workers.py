@@ -42,7 +42,7 @@ class LocalWorkers:
         self._count = count
         self._notebooks = notebooks
         self._apart = apart
-        self._workers: list[_Worker] = []
+        self._workers: list[Grader] = []
         self._stack = ExitStack()
 
     @property
@@ -68,7 +68,8 @@ class LocalWorkers:
         idle = next((w for w in self._workers if w.job is None), None)
         if idle is None:
             number = len(self._workers)
-            idle = _Worker(self._logs / f"{number}.log", self._cores(number))
+            cores = share_of_cores(number, self._count) if self._apart else None
+            idle = Grader(self._logs / f"{number}.log", cores)
             self._workers.append(idle)
         idle.give(job, self._notebooks / f"{job.digest}.ipynb")
 
@@ -90,17 +91,20 @@ class LocalWorkers:
                 self._workers.remove(worker)
         return finished
 
-    def _cores(self, number: int) -> Sequence[int] | None:
-        if not self._apart or not hasattr(os, "sched_getaffinity"):
-            return None
-        cores = sorted(os.sched_getaffinity(0))
-        if self._count > len(cores):
-            return [cores[number % len(cores)]]
-        return cores[number % self._count :: self._count]
+
+def share_of_cores(place: int, of: int) -> Sequence[int] | None:
+    """The cores of the process that is the `place`th of `of` on this machine; None: no limit."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = sorted(os.sched_getaffinity(0))
+    return [cores[place % len(cores)]] if of > len(cores) else cores[place % of :: of]
 
 
-class _Worker:
-    """One process and the job it has in hand."""
+class Grader:
+    """One process that grades, and the job it has in hand.
+
+    log: what it says besides. cores: the ones it keeps to, None for all.
+    """
 
     def __init__(self, log: Path, cores: Sequence[int] | None) -> None:
         self.job: Job | None = None
@@ -122,6 +126,7 @@ class _Worker:
         theirs.close()
 
     def give(self, job: Job, notebook: Path) -> None:
+        """Hand it a job; it has none."""
         self.job, self._started = job, now()
         line = json.dumps(asdict(job) | {"notebook": str(notebook)}).encode() + b"\n"
         with suppress(OSError):  # it has ended; reading says so
@@ -156,10 +161,12 @@ class _Worker:
         return Done(verdict, facts().as_dict(), versions(), self._started, now())
 
     def ask_to_stop(self) -> None:
+        """End it, its answers and their services; `close` waits until it has."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
     def close(self) -> None:
+        """Wait until it has ended; kill it where it does not."""
         self.channel.close()
         try:
             self._process.wait(STOP_S)
