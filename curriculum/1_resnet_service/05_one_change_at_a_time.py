@@ -2,7 +2,7 @@
 # jupyter:
 #   inference_lab:
 #     timing: alone
-#     uses: [g++, tensorrt]
+#     uses: [g++, tensorrt, tvm]
 # ---
 
 # %% [markdown]
@@ -28,7 +28,7 @@ from lab_utils.machine.cores import available_cores
 from lab_utils.machine.facts import facts
 from lab_utils.measure.interval import ratio_interval
 from lab_utils.models import pictures, resnet
-from lab_utils.optimize import onednn
+from lab_utils.optimize import conv_layer, kept_search, onednn
 from lab_utils.optimize.comparison import (
     answer_in_turn,
     largest_difference,
@@ -44,7 +44,7 @@ from lab_utils.scale import at
 from lab_utils.show import variant_plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict
-from lab_utils.show.progress import progress, watching
+from lab_utils.show.progress import progress, waiting, watching
 from lab_utils.show.quiz import quiz
 
 threads = available_cores()
@@ -100,7 +100,7 @@ engine_guess = predict(QUESTION.format("ONNX Runtime, still fp32"), unit="times"
 
 # %%
 per_round = at(scale, ci=2, laptop=3)
-drawn = pictures.draw(per_round * at(scale, ci=10, laptop=32), seed=15)
+drawn = pictures.draw(per_round * at(scale, ci=7, laptop=32), seed=15)
 inputs = preprocessed(drawn)
 outcomes = answer_in_turn(running, inputs, per_round, watch=watching("Rounds of all variants"))
 gains = {name: speed(outcomes, name) for name in outcomes if name != REFERENCE}
@@ -369,6 +369,160 @@ for name in compiled:
 # starts a replica because the load is high gets it when the compiler has finished.
 # (The process of `torch.compile` was given the cache that its first compilation left.
 # What remains of *load* is tracing the network and finding its way through that cache.)
+
+# %% [markdown]
+# ## A compiler that writes the convolution itself
+#
+# The compilers above leave the convolutions to oneDNN. *Apache TVM* does not [6]. It is
+# told *what* a layer computes, as plain loops, and searches for *how*: it cuts the loops
+# into tiles, changes their order, hands them to threads and vector instructions, and
+# stores the weights to suit. It compiles and times each program that it tries, and a
+# model learns from the times what to try next [7].
+#
+# That takes seconds a program, so what was found is kept in a database; from there the
+# best program is compiled in a moment. The course carries such databases for one layer,
+# a 3×3 convolution of the third stage with its batch norm and ReLU.
+
+# %%
+layer = conv_layer.of(model.network, inputs[:1])
+search = kept_search.load()
+print(
+    f"{layer.name}: {2 * layer.multiply_adds / 1e6:.0f} million operations a picture, "
+    f"{layer.alike} times in the network"
+)
+print(
+    f"{search.trials} programs for {search.needs} were tried in {search.duration_s:.0f} s, "
+    f"on {search.machine}"
+)
+
+# %%
+plain_guess = predict(
+    "The plain loops, compiled with full optimisation: how many times as long as eager?",
+    unit="times",
+)
+searched_guess = predict(
+    f"The best of {search.trials} programs: how many times as fast as oneDNN?", unit="times"
+)
+pair_guess = predict(
+    "The same database, two pictures at once: how many times as long as one?", unit="times"
+)
+
+# %%
+timed = conv_layer.timed(
+    layer, search, threads, at(scale, ci=6, laptop=12), waiting, watching("Rounds of the layer")
+)
+print(timed.where)
+layer_ms = {name: latency_s.scaled(1e3) for name, latency_s in timed.latency_s.items()}
+plain, searched, pair = (layer_ms[f"TVM, {n}"] for n in ("untuned", "tuned", "two pictures"))
+if timed.differences is not None:
+    print(f"largest difference from eager's values: {max(timed.differences.values()):.1g}")
+
+# %% [markdown]
+# ### The plain loops
+
+# %%
+plain_guess.reveal(plain.median / layer_ms[REFERENCE].median)
+for name in ("TVM, untuned", "TVM, tuned"):
+    shape = " × ".join(map(str, timed.built[name]["weight_shape"]))
+    print(f"{name:13} {timed.loops(name)}\n{'':13} weights: {shape}")
+
+# %% [markdown]
+# The first line is the layer as a textbook writes it: row, column and channel of the output,
+# then row, column and channel of the sum. LLVM's optimisation was on, and it left these
+# loops as they are: one thread, one number at a time, each addition waiting for the one
+# before, weights fetched from far apart. **"Compiled" is not "fast".** The machine's rate is
+# a promise about the *best* order of the same operations.
+#
+# The tuned program does exactly as many multiply-adds (multiply the numbers of its line).
+# *Parallel* is cut into pieces for threads. *Vectorized* are channels that are computed side
+# by side. The numbers between are tiles, small enough that what they touch stays in registers
+# and in the nearest cache until it is used up. And the weights have more dimensions: blocks
+# of channels, in the order in which they are read. You have met that order above. It
+# is oneDNN's third one, found again by trial.
+#
+# ### The searched program
+
+# %%
+searched_guess.reveal(layer_ms["oneDNN"].median / searched.median)
+rate_per_s = limits.peak_per_s("fp32") if timed.differences is not None else None
+columns = {"milliseconds": {n: ms for n, ms in layer_ms.items() if ms.median < plain.median / 3}}
+if rate_per_s is not None:
+    columns["% of the fp32 matrix rate"] = {
+        name: 2e5 * layer.multiply_adds / rate_per_s / layer_ms[name].median
+        for name in columns["milliseconds"]
+    }
+variant_plots.scoreboard(columns, "One layer, one picture", mark=REFERENCE)
+key_figure(
+    "TVM's best program against oneDNN, one layer",
+    layer_ms["oneDNN"].median / searched.median,
+    "times",
+)
+
+# %% [markdown]
+# `oneDNN` is the library that eager calls, told once that the weights are constant and given
+# batch norm and ReLU in the same call, as a graph engine does. Against *eager* the searched
+# program looks good: but part of that gain is the reorders and the three trips from above,
+# which need no search. **The rival of a new technique is the old one used well.** (The
+# matrix rate is lesson 1.2's, a measurement of the best matrix product, so another kernel
+# may come out a little above 100 %.)
+#
+# Near 1 in the guess's answer, a search of minutes has caught up with experts of years, on
+# a layer and a processor that they care about most. Below 1 they are ahead. Either
+# way it is no reason to search here. It is one where no expert has been: an operator of
+# your own, an odd shape, a new processor, a chain that no library offers as one.
+
+# %%
+variant_plots.search(
+    search.origin["trials_ms"],
+    {name: 1e3 * search.recorded_s[name] for name in (REFERENCE, "oneDNN")},
+    f"What was tried ({search.machine}, {search.date})",
+)
+saving_s = layer.alike * (layer_ms["oneDNN"].low - searched.high) / 1e3
+if saving_s > 0:
+    print(f"against oneDNN the search pays after {search.duration_s / saving_s:,.0f} pictures")
+else:
+    print("against oneDNN the search saves nothing that can be told from 0, so it never pays")
+
+# %% [markdown]
+# ### What is a kept database worth elsewhere?
+#
+# Now the third guess. Twice the pictures, twice the work: about 2?
+
+# %%
+pair_guess.reveal(pair.median / searched.median)
+for name, built in timed.built.items():
+    print(f"{name:20} found in a database: {'yes' if built['from_database'] else 'no'}")
+
+# %% [markdown]
+# A record is found by the exact shapes of its layer. For two pictures there is none, so TVM
+# takes the plain loops, **without a word**. The same happens with another picture size or
+# channel count, and after an update that writes the loops differently (hence the pinned
+# version). Someone tunes for a batch of 1, someone else turns batching on, and the service
+# stands still. Ask, for each layer, whether it was found.
+#
+# On another *machine* every record is found, and every answer is right. Only the reasons for the
+# choice stay behind: the number of pieces suited the cores of the search, the tiles its
+# caches, the vectors its registers.
+
+# %%
+pieces = timed.turns("TVM, tuned", "parallel")
+cores = search.origin["machine"]["cores"]
+print(f"cut into {pieces} pieces for threads; sought on {cores} cores, this machine has {threads}")
+for name in timed.built:
+    if name.startswith("TVM, sought for"):
+        print(
+            f"{name}, compiled for {search.needs}: {layer_ms[name].median / searched.median:.2f} "
+            "times as long as the program that was sought for it"
+        )
+
+# %% [markdown]
+# The last line, where there is one, is a database from a search for older processors, compiled
+# for yours. It keeps nearly all of the hundredfold; the remaining tens of percent are decided
+# by what was sought for, and as much by the luck of a short search: below 1, the other search
+# was the luckier one. (Both were made on one machine; other caches and other numbers of cores
+# would cost more.) So a database carries the name of the machine that it was made on, and a
+# comparison carries both searches' lengths. To search on yours, with nothing else running:
+# `.venv/bin/python -m lab_utils.optimize.tune`. This lesson then uses what you found.
 #
 # ## Where did my memory go?
 #
@@ -517,13 +671,15 @@ running.stop()
 #    memory explain a part of its gain, the roofline says which; the rest is work that
 #    is not arithmetic.
 # 5. A compiler pays after a number of requests that you can compute.
-# 6. A process's memory is mostly what it imports.
-# 7. Gains multiply only where they act on different parts.
+# 6. Loops that are compiled as they stand are a hundred times slower than a library; a search
+#    of minutes wins most of that back, for exactly the shapes that it was given.
+# 7. A process's memory is mostly what it imports.
+# 8. Gains multiply only where they act on different parts.
 #
 # **Next**: nearly all that is left is convolution. Lesson 1.6 computes it with 8 bits,
 # and answers "I quantised and it got slower, why?".
 #
-# ## Three questions
+# ## Four questions
 
 # %%
 quiz(
@@ -570,6 +726,23 @@ quiz(
     right="1.33 times",
 )
 
+# %%
+quiz(
+    "A team spends a night tuning every layer of its network with TVM, for one picture at a time, "
+    "and is content. Weeks later the server begins to batch up to 8 requests, and a batch takes a "
+    "thousand times as long as a picture did. Where do you look first?",
+    {
+        "Whether the layers are found in the database": "Records are found by exact shapes. For a "
+        "batch of 8 there are none, and the plain loops are compiled without a word. Tune for the "
+        "batches that you serve.",
+        "Whether eight pictures still fit into the caches": "They may not, but memory is perhaps "
+        "ten times slower than a cache; with eight times the work that does not explain a thousand.",
+        "Whether the search was too short": "It was long enough for one picture: that speed was "
+        "measured. Another shape is another search.",
+    },
+    right="Whether the layers are found in the database",
+)
+
 # %% [markdown]
 # ## Sources
 #
@@ -581,3 +754,7 @@ quiz(
 # - [4] oneDNN Developer Guide, *Verbose Mode*: the report of primitives.
 # - [5] PyTorch documentation, *torch.compile*, *torch.export* and *AOTInductor*.
 #   TorchScript works and announces that it is deprecated.
+# - [6] T. Chen et al., *TVM: An Automated End-to-End Optimizing Compiler for Deep Learning*,
+#   OSDI 2018.
+# - [7] J. Shao et al., *Tensor Program Optimization with Probabilistic Programs*, NeurIPS
+#   2022: MetaSchedule, the search that is used here.

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import psutil
 
+from lab_utils.command import last_words
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 
@@ -103,5 +104,4 @@ class AskedProcess:
         return said
 
     def _ended(self) -> LabError:
-        last = (self._process.log().strip().splitlines() or ["it said nothing"])[-1]
-        return LabError(f"The process of {self.name} ended: {last}")
+        return LabError(f"The process of {self.name} ended: {last_words(self._process.log())}")

@@ -28,6 +28,7 @@ from lab_utils.show.plots import (
     SKY,
     WHISKER,
     figure,
+    label_decades,
 )
 from lab_utils.show.predict import number
 
@@ -103,6 +104,32 @@ def scoreboard(
             axis.tick_params(axis="y", length=0)
         _names(axes[0], [f"{row} *" if row == mark else row for row in rows])
         axes[0].grid(visible=False)
+
+
+def search(tried_ms: Sequence[float | None], bars_ms: Mapping[str, float], title: str) -> None:
+    """Each program that a search tried, in order, and the best so far; `bars_ms` to compare with.
+
+    tried_ms: None for a program that failed. Logarithmic in time. Raises LabError where none ran.
+    """
+    ran = [(place + 1, value) for place, value in enumerate(tried_ms) if value is not None]
+    if not ran:
+        raise LabError("A search was to be drawn of which no program ran; expected at least one.")
+    places, values = zip(*ran, strict=True)
+    with figure(3.6, title) as axes:
+        axes.plot(places, values, "o", color=SKY, markersize=4.5, label="a program that was tried")
+        best = np.minimum.accumulate(values)
+        axes.step(places, best, where="post", color=BLUE, linewidth=2, label="the best so far")
+        axes.set_yscale("log")
+        axes.set_xlim(0, 1.16 * len(tried_ms))
+        for (name, value), colour in zip(bars_ms.items(), (ORANGE, GREEN, RED), strict=False):
+            axes.axhline(value, color=colour, linewidth=1.4, linestyle=(0, (5, 3)))
+            axes.text(1.155 * len(tried_ms), value, f"{name}: {number(value)} ms", color=INK,
+                      ha="right", va="bottom", fontsize=9.5)  # fmt: skip
+        label_decades(axes.yaxis)
+        axes.set_xlabel("programs tried")
+        axes.set_ylabel("milliseconds")
+        axes.grid(visible=True)
+        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def _stacks(axes: Any, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:

@@ -216,6 +216,14 @@ def test_a_full_disk_is_said_with_what_is_needed(
         environments.python("sample")
 
 
+def test_a_cache_that_cannot_be_written_is_said_with_a_way_out(
+    sample: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(LabError, match=r"could not be made in .*Set INFERENCE_LAB_CACHE to a "):
+        environments.python("sample")
+
+
 def test_an_environment_whose_python_is_gone_is_made_again(sample: Environment) -> None:
     python = environments.python("sample")
     python.unlink()

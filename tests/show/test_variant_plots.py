@@ -5,7 +5,7 @@ import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval
-from lab_utils.show.variant_plots import operators, scoreboard, shares
+from lab_utils.show.variant_plots import operators, scoreboard, search, shares
 from tests.show.conftest import overlap, texts
 
 COUNTS = {"eager": {"Conv": 53, "BatchNorm": 53, "ReLU": 49}, "engine": {"Conv + ReLU": 53}}
@@ -62,3 +62,17 @@ def test_rows_that_do_not_match_are_refused() -> None:
     for nothing in ({}, {"eager": {}}):
         with pytest.raises(LabError, match="of nothing"):
             shares(nothing, "Time", xlabel="ms")
+
+
+def test_a_search_shows_every_program_that_ran_and_the_best_so_far(
+    axes: Callable[[], list[Any]],
+) -> None:
+    search([None, 8.0, 5.0, None, 6.0, 2.5], {"library": 1.0}, "A search")
+    drawn = axes()
+    tried, best, library = drawn.lines
+    assert list(tried.get_xdata()) == [2, 3, 5, 6]
+    assert list(best.get_ydata()) == [8, 5, 5, 2.5]
+    assert set(library.get_ydata()) == {1.0}
+    assert texts(drawn) == ["library: 1 ms"]
+    with pytest.raises(LabError, match="no program ran"):
+        search([None], {}, "A search")

@@ -19,7 +19,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -28,6 +27,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from lab_utils.command import completed
 from lab_utils.errors import LabError
 from lab_utils.files import cache_folder
 
@@ -35,6 +35,7 @@ LOCKS = Path(__file__).parent
 UV = Path(sys.executable).with_name("uv")
 PATIENCE = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "1"}
 """Offline shall be said after seconds, not minutes; a learner's own settings win."""
+MOST_S = 1800.0
 LEAD = re.compile(r"^[\W_]*(error|hint|cause|caused by)?: ", re.IGNORECASE)
 WAYS_OUT = "Connect to the internet and try again; on a network with a proxy, set HTTPS_PROXY."
 
@@ -95,12 +96,20 @@ def python(name: str, waiting: Waiting = lambda label, about_s: nullcontext()) -
     its packages cannot be had or are not the ones that the lock names.
     """
     environment = _environment(name)
-    if not environment.python.exists():
+    if environment.python.exists():
+        return environment.python
+    try:
         environment.folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{environment.folder}.lock"):
             if not environment.python.exists():
                 with waiting(f"Environment of {environment.title}, once", environment.about_s):
                     _make(environment)
+    except OSError as error:
+        raise LabError(
+            f"The environment of {environment.title} could not be made in "
+            f"{environment.folder.parent}: {error.strerror or error}. Set INFERENCE_LAB_CACHE to a "
+            "folder that you may write to."
+        ) from None
     return environment.python
 
 
@@ -149,13 +158,12 @@ def _make(environment: Environment) -> None:
 
 
 def _uv(environment: Environment, arguments: list[str]) -> None:
-    done = subprocess.run(
+    done = completed(
         [str(UV), *arguments],
-        env=PATIENCE | os.environ | {"UV_NO_WRAP": "1"},  # whole lines, for `_explain`
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+        limit_s=MOST_S,
+        late=f"The environment of {environment.title} was not made in {MOST_S / 60:.0f} minutes. "
+        f"{WAYS_OUT}",
+        environment=PATIENCE | os.environ | {"UV_NO_WRAP": "1"},  # whole lines, for `_explain`
     )
     if done.returncode:
         raise LabError(_explain(environment, done.stderr))
