@@ -117,7 +117,7 @@ running = Running()
 VARIANT = {"fp32": "ONNX Runtime", "dynamic": "ONNX Runtime INT8 dynamic"}
 for name in progress(list(files), "Processes"):
     variant = VARIANT.get(name, "ONNX Runtime INT8")
-    running.add(name, VariantProcess(variant, files[name], threads))
+    running.add({name: VariantProcess(variant, files[name], threads)})
 
 per_round = at(scale, ci=2, laptop=3)
 drawn = pictures.draw(at(scale, ci=64, laptop=256), seed=16)
@@ -478,7 +478,7 @@ key_figure(f"error of the logits, {worst} in fp32 ÷ all int8",
 OTHER = "OpenVINO INT8"
 files[OTHER] = prepare(OTHER, model)
 for name, variant in progress([(spared, INT8), (OTHER, OTHER)], "Processes"):
-    running.add(name, VariantProcess(variant, files[name], threads))
+    running.add({name: VariantProcess(variant, files[name], threads)})
 rivals = {name: running[name] for name in ("fp32", "static", spared, OTHER)}
 timed = inputs[: per_round * at(scale, ci=12, laptop=24)]
 final = answer_in_turn(rivals, timed, per_round, watch=watching("Rounds of four"))

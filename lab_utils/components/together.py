@@ -26,23 +26,22 @@ class Together(Mapping[str, Server]):
         self._servers: dict[str, Server] = {}
         self._stack = ExitStack()
         self._finalizer = weakref.finalize(self, self._stack.close)
+        self.add(servers or {})
+
+    def add(self, servers: Mapping[str, Server]) -> None:
+        """Start more, at the same time; those that run already stay whatever happens."""
         if not servers:
             return
         with ThreadPoolExecutor(len(servers)) as threads:
             starting = {n: threads.submit(server.__enter__) for n, server in servers.items()}
-        for name, started in starting.items():
-            if started.exception() is None:
-                self._servers[name] = servers[name]
-                self._stack.push(servers[name])
-        for started in starting.values():
-            if started.exception() is not None:
-                self.stop()
-                started.result()
-
-    def add(self, name: str, server: Server) -> None:
-        """Start one more."""
-        self._stack.enter_context(server)
-        self._servers[name] = server
+        with ExitStack() as started:
+            for name, future in starting.items():
+                if future.exception() is None:
+                    started.push(servers[name])
+            for future in starting.values():
+                future.result()
+            self._stack.push(started.pop_all())
+        self._servers.update(servers)
 
     def stop(self) -> None:
         """Stop all of them; does nothing the second time."""

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,7 @@ class Recipe:
 
     base: another recipe whose files this one converts. packages: the distributions whose versions
     decide what comes out. fixed_batch: whether the files answer one number of pictures only.
+    of_this_installation: whether they hold paths of it, so that another cannot use them.
     version is raised whenever `make` changes, so that nothing older is used.
     """
 
@@ -48,6 +50,7 @@ class Recipe:
     packages: Sequence[str]
     base: Recipe | None = None
     fixed_batch: bool = False
+    of_this_installation: bool = False
     version: int = 1
 
 
@@ -165,6 +168,7 @@ def _name(recipe: Recipe, network: nn.Module, batch: int) -> str:
     while step is not None:
         depends += [step.name, step.version, versions(step.packages)]
         depends += [batch] if step.fixed_batch else []
+        depends += [sys.prefix] if step.of_this_installation else []
         step = step.base
     text = json.dumps(depends, sort_keys=True)
     return f"{recipe.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -200,7 +200,7 @@ VARIANTS = (
     Variant(
         "TorchScript",
         "a recorded graph in place of Python",
-        TORCH,
+        TORCH[:1],
         Recipe("script", _save_script, TORCH),
         _script,
     ),
@@ -208,14 +208,15 @@ VARIANTS = (
         "torch.compile",
         "generated code for what lies between the convolutions, at each start",
         TORCH,
-        Recipe("compiled", _save_compiled, TORCH, fixed_batch=True),
+        # Inductor finds compiled code by the compiler's command, which names PyTorch's folder.
+        Recipe("compiled", _save_compiled, TORCH, fixed_batch=True, of_this_installation=True),
         _compiled,
         _lacks_compiler,
     ),
     Variant(
         "AOTInductor",
         "generated code, made once and saved, for weights that are constants",
-        TORCH,
+        TORCH[:1],
         Recipe("package", _save_package, TORCH, fixed_batch=True),
         _package,
         _lacks_compiler,

@@ -17,7 +17,7 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -93,13 +93,15 @@ class VariantProcess(AskedProcess):
 
 
 class Running(Together[VariantProcess]):
-    """Several variants, started one after the other and kept until `stop()`."""
+    """Several variants, kept until `stop()`."""
 
-    def start(self, name: str, artefact: Artefact, threads: int) -> VariantProcess:
-        """Start one more; a name that runs already is left as it is."""
-        if name not in self:
-            self.add(name, VariantProcess(name, artefact, threads))
-        return self[name]
+    def start(self, artefacts: Mapping[str, Artefact], threads: int) -> None:
+        """Start more of them, at the same time; a name that runs already is left as it is.
+
+        artefacts: by the variants' names. threads: compute threads of each.
+        """
+        new = [name for name in artefacts if name not in self]
+        self.add({name: VariantProcess(name, artefacts[name], threads) for name in new})
 
 
 def _main(name: str, folder: str, threads: str, started: str, line: str) -> None:

@@ -23,7 +23,7 @@ class Server:
 def test_servers_stand_under_their_names_until_they_are_stopped() -> None:
     said: list[str] = []
     servers = Together({name: Server(name, said) for name in "ab"})
-    servers.add("c", Server("c", said))
+    servers.add({"c": Server("c", said)})
     assert list(servers) == ["a", "b", "c"]
     assert servers["c"].name == "c"
     assert sorted(said) == ["start a", "start b", "start c"]
@@ -44,7 +44,7 @@ def test_one_that_does_not_start_later_leaves_the_others_alone() -> None:
     said: list[str] = []
     servers = Together({"a": Server("a", said)})
     with pytest.raises(OSError, match="b does not start"):
-        servers.add("b", Server("b", said, starts=False))
+        servers.add({"b": Server("b", said, starts=False)})
     assert (list(servers), said) == (["a"], ["start a"])
     servers.stop()
 

@@ -55,6 +55,22 @@ def test_other_weights_and_another_fixed_batch_are_another_model(network: nn.Mod
     assert cook.made == 3
 
 
+def test_files_that_hold_paths_are_made_anew_for_another_installation(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anywhere, here = Cook(), Cook()
+    recipes = [
+        Recipe("anywhere", anywhere, ("torch",)),
+        Recipe("here", here, ("torch",), of_this_installation=True),
+    ]
+    for recipe in recipes:
+        prepared(recipe, network, labels=2, batch=1)
+    monkeypatch.setattr("sys.prefix", "/another/place")
+    for recipe in recipes:
+        prepared(recipe, network, labels=2, batch=1)
+    assert (anywhere.made, here.made) == (1, 2)
+
+
 def test_a_fingerprint_is_the_weights_and_their_names(network: nn.Module) -> None:
     same = nn.Linear(4, 2)
     same.load_state_dict(network.state_dict())

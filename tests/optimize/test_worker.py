@@ -22,8 +22,7 @@ QUICK = ("ONNX Runtime", "OpenVINO fp32")
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
     workers = Running()
-    for name in QUICK:
-        workers.start(name, artefact(name), threads=1)
+    workers.start({name: artefact(name) for name in QUICK}, threads=1)
     yield workers
     workers.stop()
 
@@ -106,7 +105,7 @@ def test_a_process_that_dies_is_one_sentence(inputs: Floats) -> None:
 
 def test_no_process_is_left(inputs: Floats) -> None:
     workers = Running()
-    workers.start("ONNX Runtime", artefact("ONNX Runtime"), threads=1)
+    workers.start({"ONNX Runtime": artefact("ONNX Runtime")}, threads=1)
     started = workers["ONNX Runtime"].processes()
     assert started
     workers.stop()
