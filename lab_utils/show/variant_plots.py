@@ -120,16 +120,15 @@ def search(tried_ms: Sequence[float | None], bars_ms: Mapping[str, float], title
         best = np.minimum.accumulate(values)
         axes.step(places, best, where="post", color=BLUE, linewidth=2, label="the best so far")
         axes.set_yscale("log")
-        axes.set_xlim(0, 1.16 * len(tried_ms))
+        axes.set_xlim(0, len(tried_ms) + 1)
         for (name, value), colour in zip(bars_ms.items(), (ORANGE, GREEN, RED), strict=False):
-            axes.axhline(value, color=colour, linewidth=1.4, linestyle=(0, (5, 3)))
-            axes.text(1.155 * len(tried_ms), value, f"{name}: {number(value)} ms", color=INK,
-                      ha="right", va="bottom", fontsize=9.5)  # fmt: skip
+            label = f"{name}: {number(value)} ms"
+            axes.axhline(value, color=colour, linewidth=1.4, linestyle=(0, (5, 3)), label=label)
         label_decades(axes.yaxis)
         axes.set_xlabel("programs tried")
         axes.set_ylabel("milliseconds")
         axes.grid(visible=True)
-        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def _stacks(axes: Any, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
