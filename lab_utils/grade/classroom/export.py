@@ -59,7 +59,7 @@ def export(folder: Path, roster: Path | None = None) -> Exported:
     for one in graded:
         own[one.learner].append(one)
         name = Path(file_name(one.learner)).stem
-        write_json(target / "gradescope" / f"{name}-{one.unit}.json", results(one))
+        write_json(target / "gradescope" / f"{name}-{one.unit}.json", results(one.verdicts))
     for learner, submissions in own.items():
         write_text(target / "learners" / file_name(learner), learner_page(submissions))
     write_text(target / "class.html", class_page(graded, likeness, notes))

@@ -84,6 +84,14 @@ def handed_in(path: Path, unit: str | None) -> Iterator[HandedIn]:
         )
 
 
+def one_learner(folder: Path, unit: str) -> HandedIn:
+    """What one learner handed in for a unit: everything in the folder is theirs."""
+    found = next(_of_learner("the submission", _in_folder(folder), unit))
+    names = (found.source, found.problem)
+    source, problem = (_text(name).replace(_text(f"{folder}/"), "") for name in names)
+    return replace(found, source=source, problem=problem)
+
+
 def _learners(path: Path) -> Iterator[tuple[str, Iterable[_File]]]:
     if path.is_dir():
         learners: dict[str, list[Iterable[_File]]] = {}
