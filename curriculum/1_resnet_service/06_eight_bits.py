@@ -47,6 +47,7 @@ from lab_utils.optimize.onnx_layers import layer_times_s, onnx_layers
 from lab_utils.optimize.variants import prepare
 from lab_utils.optimize.worker import Running, VariantProcess
 from lab_utils.scale import at
+from lab_utils.serve import load
 from lab_utils.show import layer_plots, variant_plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict
@@ -146,15 +147,16 @@ ranges_guess = predict(
 )
 
 # %%
-profiles = {
-    name: onnx_profile.profile(
-        files[name].folder / "model.onnx",
-        {"pictures": inputs[:1]},
-        runs=at(scale, ci=5, laptop=20),
-        compute_threads=threads,
-    )
-    for name in progress(list(files), "Profiles")
-}
+with load.company() as company:
+    profiles = {
+        name: onnx_profile.profile(
+            files[name].folder / "model.onnx",
+            {"pictures": inputs[:1]},
+            runs=at(scale, ci=5, laptop=20),
+            compute_threads=threads,
+        )
+        for name in progress(list(files), "Profiles")
+    }
 AROUND = "scaling back, adding, ReLU"
 PARTS = {
     "Conv": "convolution in fp32",
@@ -183,9 +185,13 @@ ranges_share = 100 * profiles["dynamic"].grouped(onnx_profile.operator).share_of
     "DynamicQuantizeLinear"
 )
 ranges_guess.reveal(ranges_share)
+print(f"others used {company.others_cores:.2f} cores meanwhile")
 key_figure("dynamic INT8: share of finding ranges", ranges_share, "%")
 
 # %% [markdown]
+# (Profiles are taken one after the other, not in pairs: where others used much of the
+# cores, trust the ratios of this lesson more than the lengths of these bars.)
+#
 # The passes are there, and they cost something. But compare the convolutions alone with
 # fp32's. Where theirs is the longer bar, the operator that does the work is what is
 # slow, not the work around it. Now for the other file, whose weights have the same eight

@@ -516,6 +516,8 @@ waiting_share = {
     name: np.median([watch.states.waiting_for_core for _, watch, _ in rounds[name]])
     for name in (as_it_comes, not_pinned)
 }
+with_whom = np.median([company.others_cores for _, _, company in rounds[not_pinned]])
+print(f"others used {with_whom:.2f} cores meanwhile: these bars hold their work, too")
 for name, part in waiting_share.items():
     print(f"{name:24} its workers waited for a core {part:4.0%} of the time")
 asked = openvino_variants.compiled(
@@ -533,8 +535,8 @@ key_figure("time waiting for a core, engine's defaults", 100 * waiting_share[as_
 # Linux, a good thing for one process that has the machine, since its threads stay where
 # their caches are. It counts cores from the first one on. So does the next process,
 # which knows nothing of the first. However many processes there are, the machine is
-# worth one core: the larger the machine, the greater the loss. The vendor's own support page tells of the doubled times [3], and the property is called
-# `ENABLE_CPU_PINNING`. Other engines and OpenMP (`OMP_PROC_BIND`, `KMP_AFFINITY`)
+# worth one core: the larger the machine, the greater the loss. The vendor's own support
+# page tells of the doubled times [3], and the property is called `ENABLE_CPU_PINNING`. Other engines and OpenMP (`OMP_PROC_BIND`, `KMP_AFFINITY`)
 # bind threads where they are told to, and begin with the first core, too.
 #
 # *Utilisation reads 50 %* is what a monitor of the whole machine shows. The mean over
@@ -565,18 +567,20 @@ work = {
     "plain Python": lambda: sum(range(10_000)),
     "the whole request": lambda: several.answer(jpegs[3]),
 }
-gains = thread_gains(
-    {name: lambda call=call: call for name, call in work.items()},
-    threads=workers,
-    rounds=at(scale, ci=5, laptop=8),
-    duration_s=at(scale, ci=0.1, laptop=0.2),
-    watch=watching("Rounds, each by one thread and by several"),
-)
+with load.company() as around:
+    gains = thread_gains(
+        {name: lambda call=call: call for name, call in work.items()},
+        threads=workers,
+        rounds=at(scale, ci=5, laptop=8),
+        duration_s=at(scale, ci=0.1, laptop=0.2),
+        watch=watching("Rounds, each by one thread and by several"),
+    )
 machine.ratios(
     gains, f"{workers} threads of one process", xlabel="rate ÷ one thread's", reference=workers
 )
 whole_gain = gains["the whole request"]
 threads_guess.reveal(whole_gain)
+print(f"others used {around.others_cores:.2f} cores meanwhile, which several threads feel first")
 
 
 def most_with(count, gain):
@@ -705,7 +709,6 @@ key_figure(
 # in a process without a service.
 
 # %%
-with_whom = [company.others_cores for _, _, company in rounds[not_pinned]]
 served_share = interval(rates[not_pinned]).scaled(1 / in_process)
 core_ms = 1e3 * np.median([run.cpu_per_answer_s for run, _, _ in rounds[not_pinned]])
 stages_ms = {stage: 1e3 * value.median for stage, value in leaner.intervals_s().items()}
@@ -714,9 +717,7 @@ left = stages_ms | {"HTTP, Flask, gunicorn": around_ms}
 profiles.parts(
     {"one answer": left}, "An answer's core-milliseconds", xlabel="ms of one core", whole=False
 )
-print(
-    f"served ÷ in process: {served_share:.2f}; others used {np.median(with_whom):.2f} cores meanwhile"
-)
+print(f"served ÷ in process: {served_share:.2f}; others used {with_whom:.2f} cores meanwhile")
 for part, value_ms in left.items():
     at_most = amdahl_speedup(value_ms / sum(left.values()), math.inf)
     print(

@@ -79,16 +79,21 @@ class Company:
 
 
 @contextmanager
-def company(service: WebService) -> Iterator[Company]:
+def company(service: WebService | None = None) -> Iterator[Company]:
     """Watch the machine's processor time: the service's part, this process's, everybody else's.
 
-    Others are all that neither the service nor this process accounts for: neighbours, the kernel,
+    service: None where this process works by itself. Others are all that neither the service nor this process accounts for: neighbours, the kernel,
     on a virtual machine also what the host took away ("steal").
     """
     found = Company()
-    begun_s, before = time.perf_counter(), (_busy_core_s(), service.cpu_s(), time.process_time())
+
+    def spent_s() -> tuple[float, float, float]:
+        served_s = 0.0 if service is None else service.cpu_s()
+        return _busy_core_s(), served_s, time.process_time()
+
+    begun_s, before = time.perf_counter(), spent_s()
     yield found
-    after = (_busy_core_s(), service.cpu_s(), time.process_time())
+    after = spent_s()
     lasted_s = time.perf_counter() - begun_s
     busy, served, ours = ((b - a) / lasted_s for a, b in zip(before, after, strict=True))
     found.service_cores, found.generator_cores = served, ours
