@@ -82,8 +82,9 @@ class Company:
 def company(service: WebService | None = None) -> Iterator[Company]:
     """Watch the machine's processor time: the service's part, this process's, everybody else's.
 
-    service: None where this process works by itself. Others are all that neither the service nor this process accounts for: neighbours, the kernel,
-    on a virtual machine also what the host took away ("steal").
+    service: None where this process works by itself. Others are all that neither the service nor
+    this process accounts for: neighbours, the kernel, on a virtual machine also what the host took
+    away ("steal").
     """
     found = Company()
 
