@@ -20,6 +20,27 @@ GRADING = "INFERENCE_LAB_GRADING"
 """Set where an answer is being graded: an advisory `check` in one of its cells does nothing."""
 
 
+class _NoShell:
+    """IPython's shell and `display` as a cell meets them here: all may be asked, nothing is done.
+
+    Whatever is taken from it, called or indexed is it again.
+    """
+
+    def __getattr__(self, name: str) -> _NoShell:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *arguments: object, **named: object) -> _NoShell:
+        return self
+
+    def __getitem__(self, name: object) -> _NoShell:
+        return self
+
+    def __setitem__(self, name: object, value: object) -> None:
+        return
+
+
 class NotDefined(Exception):  # noqa: N818  it says what the function is
     """The cells ran, but the function they must define is not there."""
 
@@ -34,6 +55,7 @@ def load(cells: Sequence[Mapping[str, Any]], function: str) -> Callable[..., Any
     os.environ[GRADING] = "1"
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
+    module.__dict__.update(get_ipython=_NoShell(), display=_NoShell())
     failed = []
     for cell in cells:
         name = f"{CELL}{cell['number']}>"

@@ -1,15 +1,17 @@
 """A learner's answers, read from a notebook without running it.
 
 A cell is recognised by nbgrader's metadata: `grade_id` with `solution: true` is the answer to the
-task of that name, `grade: true` is a check and is never run. A task whose cell has lost its
-metadata is recognised by the function it defines. Everything else that is code may hold imports
-and helpers, and is run before a task's own cell, in the order of the notebook.
+task of that name, `grade: true` is a check and is never run. Where that cell has lost its metadata,
+or was split, or was left blank and answered in another, the one that defines the function counts;
+of several the last. Code before it may hold imports and helpers and is run first, in the order of
+the notebook; so are later cells that define what it needs.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,10 @@ MAX_BYTES = 25 * 2**20
 BUILT_FOLDERS = ("labs", "solutions")
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises: also for a null byte, and for source that is nested very deep."""
+
+RUN_AS_PYTHON = ("%%time", "%%capture", "%%prun")
+"""Magics of cells whose names are there afterwards. (%%timeit keeps none.)"""
+MAGIC = re.compile(r"(?P<indent>\s*)((?P<target>[\w.]+)\s*=\s*)?(?P<magic>[%!?].*|[\w.]+\?\??\s*)")
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,14 @@ class Submission:
     cells: tuple[Cell, ...]
 
     def cells_for(self, task: Task) -> list[dict[str, Any]]:
-        """What is run to get a task's function: every cell up to and including the task's own.
+        """What is run to get a task's function: helpers, and then the cell that defines it.
 
         As `answer.load` takes them. Raises Wrong where no cell answers the task.
         """
         own = self._own_cell(task)
-        before = self.cells[: self.cells.index(own) + 1]
-        return [{"number": c.number, "source": c.source, "own": c is own} for c in before]
+        place = self.cells.index(own)
+        run = [*self.cells[:place], *self._needed_later(own, place), own]
+        return [{"number": c.number, "source": c.source, "own": c is own} for c in run]
 
     def with_answer(self, task: Task, source: str) -> Submission:
         """The same submission with another answer to one task."""
@@ -57,14 +64,33 @@ class Submission:
         return replace(self, cells=tuple(cells))
 
     def _own_cell(self, task: Task) -> Cell:
-        named = [cell for cell in self.cells if cell.task == task.name]
-        found = named or [c for c in self.cells if defines(c.source, task.function)]
+        marked = [cell for cell in self.cells if cell.task == task.name]
+        defining = [cell for cell in self.cells if defines(cell.source, task.function)]
+        answers = [cell for cell in defining if not _is_blank(cell.source, task.function)]
+        found = [cell for cell in answers if cell in marked] or answers or marked or defining
         if not found:
             raise Wrong(
                 f"The notebook has no cell for the task {task.name!r}: none is marked with that "
                 f"name and none defines {task.function}; copy the cell from a fresh lab."
             )
         return found[-1]
+
+    def _needed_later(self, own: Cell, place: int) -> list[Cell]:
+        """The cells after a task's own that define what it needs and nothing before it defines.
+
+        What is needed comes before what needs it, as it must have been run.
+        """
+        there = {name for cell in self.cells[: place + 1] for name in bound_names(cell.source)}
+        wanted = _used_names(own.source) - there
+        needed: list[Cell] = []
+        while new := [
+            cell
+            for cell in self.cells[place + 1 :]
+            if cell not in needed and wanted & bound_names(cell.source)
+        ]:
+            needed = new + needed
+            wanted |= {name for cell in new for name in _used_names(cell.source)} - there
+        return needed
 
 
 def read(path: Path) -> Submission:
@@ -101,7 +127,7 @@ def parse(content: bytes, name: str) -> Submission:
 def document(content: bytes, name: str) -> dict[str, Any]:
     """The notebook as JSON, its form checked; raises LabError, naming it, for anything else."""
     try:
-        notebook = json.loads(content.decode("utf-8-sig"))
+        notebook = json.loads(content)  # in whichever of Unicode's encodings
     except (ValueError, RecursionError) as error:
         raise LabError(
             f"{name} is not a notebook ({_first_line(error)}); it may have been cut off: "
@@ -132,38 +158,81 @@ def too_large(name: str, size: int) -> LabError:
 
 
 def defines(source: str, function: str) -> bool:
-    """Whether a cell defines a function (or anything callable) of that name at its top level."""
+    """Whether a cell binds that name, by a definition, an assignment or an import."""
+    return function in bound_names(source)
+
+
+def bound_names(source: str) -> set[str]:
+    """The names that a cell binds, outside of functions and classes; none where it cannot be read.
+
+    >>> sorted(bound_names("import os.path as p\\nif p: a, (b, c) = f\\ndef d(x): e = x"))
+    ['a', 'b', 'c', 'd', 'p']
+    """
+    names: set[str] = set()
+    waiting: list[ast.AST] = [*_statements(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name.split(".")[0])
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return names
+
+
+def _used_names(source: str) -> set[str]:
+    return {
+        node.id
+        for statement in _statements(source)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def _is_blank(source: str, function: str) -> bool:
+    """Whether the function does nothing but say that it is not written yet."""
+    for statement in _statements(source):
+        if isinstance(statement, ast.FunctionDef) and statement.name == function:
+            last = statement.body[-1]
+            return isinstance(last, ast.Raise) and "NotImplementedError" in ast.dump(last)
+    return False
+
+
+def _statements(source: str) -> list[ast.stmt]:
     try:
-        tree = ast.parse(source)
+        return ast.parse(source).body
     except UNPARSABLE:
-        return False
-    return any(
-        isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == function
-        for node in tree.body
-    )
+        return []
 
 
 def without_magics(source: str) -> str:
-    """A cell's Python: lines that only IPython understands become comments.
+    """A cell's Python: what only IPython understands becomes comments.
 
-    >>> without_magics("%matplotlib inline\\nx = 1")
-    '# %matplotlib inline\\nx = 1'
+    >>> without_magics("%matplotlib inline\\nfiles = !ls")
+    '# %matplotlib inline\\nfiles = None  # !ls'
     """
-    if source.lstrip().startswith("%%"):
+    first, _, rest = source.lstrip().partition("\n")
+    if first.startswith("%%"):
+        if first.split()[0] in RUN_AS_PYTHON and not rest.lstrip().startswith("%%"):
+            return f"# {first}\n{without_magics(rest)}"
         return "\n".join(f"# {line}" for line in source.splitlines())
     try:
         ast.parse(source)
         return source
     except UNPARSABLE:
-        return "\n".join(_without_magic(line) for line in source.splitlines())
+        return "\n".join(map(_without_magic, source.splitlines()))
 
 
 def _without_magic(line: str) -> str:
-    bare = line.lstrip()
-    if not bare.startswith(("%", "!")):
+    if not (found := MAGIC.fullmatch(line)):
         return line
-    indent = line[: len(line) - len(bare)]
-    return f"{indent}pass  # {bare}" if indent else f"# {bare}"
+    indent, target, magic = found["indent"], found["target"], found["magic"]
+    if target:
+        return f"{indent}{target} = None  # {magic}"
+    return f"{indent}pass  # {magic}" if indent else f"# {magic}"
 
 
 def _cells(notebook: dict[str, Any]) -> Iterator[Cell]:
@@ -171,7 +240,7 @@ def _cells(notebook: dict[str, Any]) -> Iterator[Cell]:
         if not isinstance(cell, dict) or cell.get("cell_type") != "code":
             continue
         source = cell.get("source", "")
-        text = "".join(source) if isinstance(source, list) else str(source)
+        text = "".join(map(str, source if isinstance(source, list) else [source]))
         marks = cell.get("metadata", {}).get("nbgrader", {})
         if not marks.get("grade"):
             task = str(marks.get("grade_id")) if marks.get("solution") else None

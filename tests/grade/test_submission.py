@@ -111,7 +111,15 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     ("source", "kept"),
     [
         ("x = 5 % 3\ny = 1", "x = 5 % 3\ny = 1"),
-        ("%%time\nx = 1", "# %%time\n# x = 1"),
+        ("%%bash -s\nls", "# %%bash -s\n# ls"),
+        ("%%timeit -n 3\nx = 1", "# %%timeit -n 3\n# x = 1"),  # what it binds is gone afterwards
+        ("%%time\nx = 1", "# %%time\nx = 1"),
+        ("%%time\n!ls", "# %%time\n# !ls"),
+        ("%%time\n" * 10_000, "# %%time\n" * 9_999 + "# %%time"),
+        (
+            "t = %timeit -o f()\nfiles = !ls\nf?\n?f",
+            "t = None  # %timeit -o f()\nfiles = None  # !ls\n# f?\n# ?f",
+        ),
         ("x = " + "-" * 100_000 + "1", "x = " + "-" * 100_000 + "1"),  # the parser's MemoryError
         ("x = '\0'", "x = '\0'"),
         ("if x:\n    !ls\ny = 1", "if x:\n    pass  # !ls\ny = 1"),
