@@ -96,14 +96,14 @@ class Session:
         except Exception as error:
             cell, line = _place(error)
             frames = self._error(type(error).__name__, str(error), cell, line)
-        wire.send(self._channel, frames)
+        wire.send(self._channel, frames, self.deadline)
 
     def _error(self, kind: str, text: str, cell: int = 0, line: int = 0) -> list[bytes]:
         error = {"kind": kind, "text": text, "cell": cell, "line": line}
         return wire.pack({"error": error}, self.export)
 
     def _send(self, value: Any) -> None:
-        wire.send(self._channel, wire.pack(value, self.export))
+        wire.send(self._channel, wire.pack(value, self.export), self.deadline)
 
     def _receive(self) -> dict[str, Any]:
         message = wire.unpack(wire.receive(self._channel, self.deadline), self.stand_in)

@@ -61,12 +61,27 @@ def unpack(frames: Sequence[bytes], function: Callable[[int], Function]) -> Any:
         raise WireError(f"malformed message ({type(error).__name__})") from None
 
 
-def send(channel: socket.socket, frames: Sequence[bytes]) -> None:
-    """Write one message; raises Closed where nobody reads it."""
+def send(channel: socket.socket, frames: Sequence[bytes], deadline: float | None = None) -> None:
+    """Write one message; raises Closed where its reader has gone, TimeUp where it does not read."""
+    send_joined(channel, joined(frames), deadline)
+
+
+def joined(frames: Sequence[bytes]) -> bytes:
+    """One message as it goes over the socket."""
     head = NUMBER.pack(len(frames)) + b"".join(NUMBER.pack(len(frame)) for frame in frames)
+    return head + b"".join(frames)
+
+
+def send_joined(channel: socket.socket, message: bytes, deadline: float | None = None) -> None:
+    """Write a message that `joined` made; `deadline` and errors as in `send`."""
+    left_s = None if deadline is None else deadline - time.monotonic()
+    if left_s is not None and left_s <= 0:
+        raise TimeUp
     try:
-        channel.settimeout(None)
-        channel.sendall(head + b"".join(frames))
+        channel.settimeout(left_s)
+        channel.sendall(message)
+    except TimeoutError:
+        raise TimeUp from None
     except OSError:
         raise Closed from None
 
