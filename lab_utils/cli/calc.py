@@ -20,14 +20,19 @@ def calc(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Work out a formula of the course: its inputs, result and source."""
+    from lab_utils.cost.tokens import COST_PER_TOKEN
     from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
     from lab_utils.measure.laws import AMDAHL, FAN_OUT, LITTLES_LAW, SERIAL_SHARE
     from lab_utils.measure.percentile import PERCENTILE_SAMPLES
     from lab_utils.measure.queueing import MM1
+    from lab_utils.models import decoder
+    from lab_utils.simulate.hpa import HPA
 
     laws = (LITTLES_LAW, AMDAHL, SERIAL_SHARE, PERCENTILE_SAMPLES, MM1, FAN_OUT)
     machine = (ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
-    calculations = {c.name: c for c in (*laws, *machine)}
+    model = (decoder.KV_CACHE, decoder.LLM_MEMORY, decoder.PREFILL_DECODE, decoder.QUANT_SPEEDUP)
+    serving = (decoder.SPECULATIVE, COST_PER_TOKEN, HPA)
+    calculations = {c.name: c for c in (*laws, *machine, *model, *serving)}
     if name is None:
         for known in calculations.values():
             print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")
@@ -50,8 +55,9 @@ def calc(
         return
     print(calculation.formula)
     for key, value in given.items():
-        print(f"  {key} = {value:g}  ({calculation.inputs[key]})")
-    print(f"= {result:.4g}  ({calculation.result})")
+        print(f"  {key} = {value:,.12g}  ({calculation.inputs[key]})")
+    shown = f"{result:,.0f}" if 1e3 <= abs(result) < 1e15 else f"{result:.4g}"
+    print(f"= {shown}  ({calculation.result})")
     print(f"Source: {calculation.source}")
 
 

@@ -1,0 +1,1 @@
+"""What serving costs: prices, and what they come to for a token or a query."""
