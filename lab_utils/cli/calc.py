@@ -27,12 +27,13 @@ def calc(
     from lab_utils.measure.queueing import MM1
     from lab_utils.models import decoder
     from lab_utils.simulate.hpa import HPA
+    from lab_utils.simulate.theory import ERLANG_C
 
     laws = (LITTLES_LAW, AMDAHL, SERIAL_SHARE, PERCENTILE_SAMPLES, MM1, FAN_OUT)
     machine = (ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
     model = (decoder.KV_CACHE, decoder.LLM_MEMORY, decoder.PREFILL_DECODE, decoder.QUANT_SPEEDUP)
     serving = (decoder.SPECULATIVE, COST_PER_TOKEN, HPA)
-    calculations = {c.name: c for c in (*laws, *machine, *model, *serving)}
+    calculations = {c.name: c for c in (*laws, ERLANG_C, *machine, *model, *serving)}
     if name is None:
         for known in calculations.values():
             print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")

@@ -1,1 +1,1 @@
-"""What would happen: autoscaling worked out step by step, fed with measured figures."""
+"""What would happen: queues, batches and replicas, event by event, fed with measured figures."""
