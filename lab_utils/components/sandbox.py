@@ -4,9 +4,10 @@
         command = Sandbox(writable=(folder,)).command([sys.executable, "-m", …])
 
 Inside: this Python, the package, its data and cached models, read-only; a private /tmp of limited
-size; no network, no other process, no capability. Whatever is not named is not there: no home, no
-course sources, no other answers. An open socket that the process inherits goes on working, so a
-service can be reached without having a network.
+size; no network, no other process, no capability, no namespaces of its own, none of the
+`system_calls` that reach past all that. Whatever is not named is not there: no home, no course
+sources, no other answers. An open socket that the process inherits goes on working, so a service
+can be reached without having a network.
 
 bubblewrap needs user namespaces, which some hosts forbid; `refusal` says so.
 """
@@ -22,6 +23,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from lab_utils.components import system_calls
+from lab_utils.errors import LabError
 from lab_utils.files import ROOT, cache_folder
 
 PROGRAM = "bwrap"
@@ -31,11 +34,18 @@ SETTINGS = ("alternatives", "fonts", "ld.so.cache", "localtime", "mime.types", "
 """What of /etc is there: hardly any, since a grader who is root could read all of it."""
 PROCESSOR = ("/sys/devices/system", "/sys/fs/cgroup")
 """Where libraries look up cores and caches."""
+KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/pressure")
+"""Settings of the whole machine, which root may write whatever capabilities it has given up."""
 PRIVATE = ("/tmp", "/dev/shm")
 """Writable inside, empty at the start, gone at the end."""
 PRIVATE_BYTES = 2**30
 FILE_BYTES = 2**30
 MEMORY_BYTES = 8 * 2**30
+WITH_FILTER = (
+    "limits=$1; shift; for n in 9 8 7 6 5 4 3; do [ -e /proc/self/fd/$n ] || break; done; "
+    f'eval "exec prlimit $limits {PROGRAM} --seccomp $n \\"\\$@\\" $n<\\"\\$0\\""'
+)
+"""Opens the filter on a descriptor that the process has not inherited, and hands it over."""
 VARIABLES = ("PATH", "LANG", "LC_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "KMP_", "CUDA_",
              "NVIDIA_", "LD_LIBRARY_PATH", "PYTHON", "PYTORCH_", "ONEDNN_",
              "INFERENCE_LAB_ANSWER", "INFERENCE_LAB_GRADING", "INFERENCE_LAB_PRELOAD",
@@ -56,24 +66,37 @@ class Sandbox:
     first: bool = False
 
     def command(self, inner: Sequence[str]) -> list[str]:
-        """The command that runs `inner` in this sandbox. Its limits hold for each process."""
+        """The command that runs `inner` in this sandbox. Its limits hold for each process.
+
+        Raises LabError where a link stands in the place of a writable folder: what it leads to
+        would be writable inside.
+        """
         limits = ["--core=0", f"--fsize={FILE_BYTES}", f"--data={MEMORY_BYTES}"]
-        return ["prlimit", *limits, PROGRAM, *self._arguments(), "--", *inner]
+        rest = [*self._arguments(), "--", *inner]
+        refused = system_calls.filter_file()
+        if refused is None:
+            return ["prlimit", *limits, PROGRAM, *rest]
+        return ["sh", "-c", WITH_FILTER, str(refused), " ".join(limits), *rest]
 
     def _arguments(self) -> list[str]:
-        arguments = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+        arguments = ["--unshare-all", "--unshare-user", "--disable-userns"]
+        arguments += ["--die-with-parent", "--cap-drop", "ALL"]
         arguments += ["--as-pid-1"] if self.first else []
-        for path in (*SYSTEM, *(f"/etc/{name}" for name in SETTINGS), *PROCESSOR):
-            arguments += ["--ro-bind-try", path, path]
+        for shown in (*SYSTEM, *(f"/etc/{name}" for name in SETTINGS), *PROCESSOR):
+            arguments += ["--ro-bind-try", shown, shown]
         arguments += ["--proc", "/proc", "--dev", "/dev"]
+        for setting in KERNEL:
+            arguments += ["--ro-bind-try", setting, setting]
         for gpu in sorted(Path("/dev").glob("nvidia*")):
             arguments += ["--dev-bind", str(gpu), str(gpu)]
-        for path in PRIVATE:
-            arguments += ["--size", str(PRIVATE_BYTES), "--tmpfs", path]
-        for folder in map(str, (*_python(), *self.readable)):
-            arguments += ["--ro-bind", folder, folder]
-        for folder in map(str, self.writable):
-            arguments += ["--bind", folder, folder]
+        for private in PRIVATE:
+            arguments += ["--size", str(PRIVATE_BYTES), "--tmpfs", private]
+        for path in (*_python(), *self.readable):
+            arguments += ["--ro-bind", str(path), str(path)]
+        for path in self.writable:
+            if path.is_symlink():
+                raise LabError(f"{path} is a link; expected a folder that may be written to.")
+            arguments += ["--bind", str(path), str(path)]
         return [*arguments, "--remount-ro", "/dev", "--chdir", PRIVATE[0]]
 
     @staticmethod

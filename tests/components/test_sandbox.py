@@ -1,6 +1,7 @@
 """What a sandboxed process can see, change and reach."""
 
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from lab_utils.components.sandbox import PRIVATE_BYTES, Sandbox, refusal
+from lab_utils.components.system_calls import ARCHITECTURES
+from lab_utils.errors import LabError
 from lab_utils.files import ROOT
 
 BARE = Sandbox()
@@ -101,3 +104,70 @@ def test_all_ends_with_the_first_process() -> None:
     command = Sandbox(first=True).command([sys.executable, "-c", source])
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert done.stdout == "x\n"  # and the pipe was closed: nobody is left who holds it
+
+
+KERNEL = (
+    "import os\n"
+    "for folder, folders, names in os.walk('/proc'):\n"
+    "    folders[:] = [n for n in folders if not n.isdigit() and 'self' not in n]\n"
+    "    for path in (os.path.join(folder, name) for name in names):\n"
+    "        try: os.close(os.open(path, os.O_WRONLY))\n"
+    "        except OSError: continue\n"
+    "        print(path)"
+)
+
+
+def test_settings_of_the_machine_cannot_be_changed() -> None:
+    """By root, who may write them without any capability: a core pattern is a program to run."""
+    assert said(KERNEL) in ("", "/proc/mtrr")  # that one asks for a capability when it is written
+
+
+def test_it_makes_no_namespace_of_its_own() -> None:
+    """In which it might mount a memory file system of any size."""
+    assert "28" in said(  # ENOSPC: none is left
+        "import ctypes; c = ctypes.CDLL(None, use_errno=True)\n"
+        "print(c.unshare(0x10000000), ctypes.get_errno())"
+    )
+
+
+REFUSED = {
+    "a key in the keyring of the session": "c.syscall(ADD_KEY, b'user', b'x', b'left', 4, -3)",
+    "shared memory by number": "c.shmget(7, 4096, 0o1666)",
+    "a message queue by number": "c.msgget(7, 0o1666)",
+    "semaphores by number": "c.semget(7, 1, 0o1666)",
+    "a named message queue": "c.mq_open(b'/x', 0o102, 0o666, None)",
+    "the priority of process 1": "c.setpriority(0, 1, 19)",
+    "the priority of all of this user": "c.setpriority(2, 0, 19)",
+    "the cores of process 1": "c.sched_setaffinity(1, 8, b'\\x01' + bytes(7))",
+    "a limit of process 1": "c.prlimit(1, 1, (ctypes.c_long * 2)(0, 0), None)",
+    "the hypervisor's socket": "c.socket(40, 1, 0)",
+    "another table of system calls": "c.syscall(2**30 + 39)",
+}
+
+
+@pytest.mark.skipif(platform.machine() not in ARCHITECTURES, reason="there is no filter for it")
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_what_reaches_past_the_sandbox_is_refused(call: str) -> None:
+    numbers = ARCHITECTURES[platform.machine()].numbers
+    source = (
+        "import ctypes; c = ctypes.CDLL(None, use_errno=True)\n"
+        f"print({call.replace('ADD_KEY', str(numbers['add_key']))}, ctypes.get_errno())"
+    )
+    assert said(source, Sandbox(first=True)) == "-1 1"
+
+
+def test_ordinary_calls_are_not_refused() -> None:
+    source = (
+        "import multiprocessing.shared_memory, os, resource, socket, threading\n"
+        "print(os.getpid(), len(os.listdir('/proc/self/fd')))\n"
+        "socket.socketpair(); socket.socket(); resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "os.sched_setaffinity(0, os.sched_getaffinity(0)); threading.Thread(target=int).start()\n"
+        "multiprocessing.shared_memory.SharedMemory('x', True, 99).unlink()"
+    )
+    assert said(source, Sandbox(first=True)).split() == ["1", "4"]  # the filter itself is closed
+
+
+def test_a_link_is_no_folder_to_write_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/")
+    with pytest.raises(LabError, match=r"link is a link; expected a folder"):
+        Sandbox(writable=(tmp_path / "link",)).command(["true"])
