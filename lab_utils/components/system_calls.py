@@ -80,7 +80,7 @@ def filter_file() -> Path | None:
 
 def program(machine: Architecture) -> bytes:
     """The filter's instructions, 8 bytes each."""
-    numbers = machine.numbers | COMMON
+    numbers = {**machine.numbers, **COMMON}
     code = [(LOAD, 0, 0, ARCHITECTURE_AT), (EQUALS, 1, 0, machine.audit), (RETURN, 0, 0, REFUSE)]
     code += [(LOAD, 0, 0, NUMBER_AT), (AT_LEAST, 0, 1, machine.beyond), (RETURN, 0, 0, REFUSE)]
     for name in NEVER:
