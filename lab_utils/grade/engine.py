@@ -1,7 +1,7 @@
 """Grading one submission: each task's answer in a worker of its own, judged from outside.
 
 The grader's process draws the inputs, holds the clock and judges; the answer sees one input at a
-time and nothing of the rest. Not here yet: seeds mixed with an instructor's key, part marks.
+time and nothing of the rest.
 """
 
 from __future__ import annotations
@@ -17,12 +17,28 @@ from typing import Any
 from lab_utils.components.sandbox import Sandbox
 from lab_utils.components.watch import Greedy
 from lab_utils.errors import LabError
-from lab_utils.grade import services, wire
+from lab_utils.grade import services, timed, wire
 from lab_utils.grade.answer_app import write_answer
+from lab_utils.grade.findings import (
+    Finding,
+    figures_of,
+    figures_of_timing,
+    finding_on,
+    finding_on_timing,
+)
 from lab_utils.grade.session import NOT_PLAIN, Raised
-from lab_utils.grade.spec import Answer, FunctionTask, Lab, ServiceTask, Task, Wrong
+from lab_utils.grade.spec import (
+    Answer,
+    FunctionTask,
+    Lab,
+    NotComparable,
+    ServiceTask,
+    Task,
+    TimedTask,
+    Wrong,
+)
 from lab_utils.grade.submission import Submission
-from lab_utils.grade.verdict import Figure, Marks, State, Verdict
+from lab_utils.grade.verdict import Figure, Marks, Verdict
 from lab_utils.grade.workers import Workers
 
 Progress = Callable[[str], None]
@@ -64,27 +80,30 @@ def grade_task(
 ) -> Verdict:
     """The verdict on one task; nothing that an answer does makes this raise."""
     start = time.perf_counter()
-    state: State = "passed"
     figures: Mapping[str, Figure] = {}
-    message = ""
     try:
         cells = submission.cells_for(task)
         if isinstance(task, FunctionTask):
             with workers.answer(cells, task.function, task.limit_s) as answer:
                 run_cases(task, answer, seed)
+            finding = Finding(1)
+        elif isinstance(task, TimedTask):
+            timing = timed.compare(task, cells, seed, workers, progress=progress)
+            finding, figures = finding_on_timing(task, timing), figures_of_timing(timing)
         else:
-            state, message, figures = _grade_service(task, cells, seed, workers, progress)
-    except (services.NotComparable, LabError) as error:
-        state, message = "error", str(error)
+            found = _compare_services(task, cells, seed, workers, progress)
+            finding, figures = finding_on(task, found), figures_of(task, found)
+    except (NotComparable, LabError) as error:
+        finding = Finding(0, str(error), "error")
     except Exception as error:
-        state, message = "failed", explain(error, task)
+        finding = Finding(0, explain(error, task))
     return Verdict(
         task=task.name,
         title=task.title,
-        state=state,
-        points=task.points if state == "passed" else 0,
+        state=finding.state,
+        points=finding.points(task),
         out_of=task.points,
-        message=message,
+        message=finding.message,
         isolation=workers.isolation,
         duration_s=time.perf_counter() - start,
         figures=figures,
@@ -100,47 +119,6 @@ def run_cases(task: FunctionTask, answer: Answer, seed: int) -> None:
 def task_seed(seed: int, task: Task) -> int:
     """A seed for one task, so that one task's inputs tell nothing of another's."""
     return random.Random(f"{seed}/{task.name}").getrandbits(63)
-
-
-def verdict_on(task: ServiceTask, found: services.Comparison) -> tuple[State, str]:
-    """What a comparison means.
-
-    Passed where the whole interval of the ratio reaches the bar, failed where all of it is below.
-    Where it still lies across the bar after the longer run, the median decides: the tie rule.
-    """
-    bar = task.bar(found.cores)
-    if (found.ratio.low >= bar) if found.decided else (found.ratio.median >= bar):
-        return _verdict_on_tail(task, found)
-    across = "" if found.decided else ", and the median of a longer run decides"
-    return "failed", (
-        f"Your service answered {found.ratio:.2f} times as many requests a second as the "
-        f"reference; {bar:g} is asked{across}. {task.too_slow}"
-    )
-
-
-def _verdict_on_tail(task: ServiceTask, found: services.Comparison) -> tuple[State, str]:
-    """Failed where the answer's whole interval lies above the reference's."""
-    if found.tails_s is None or found.tails_s[1].low <= found.tails_s[0].high:
-        return "passed", ""
-    reference_ms, answer_ms = (tail_s.scaled(1e3) for tail_s in found.tails_s)
-    return "failed", (
-        f"Your service answers more requests a second, but its p{task.tail:g} is "
-        f"{answer_ms:.0f} ms where the reference's is {reference_ms:.0f}. Look for work that only "
-        "some requests do, and for requests that wait for each other."
-    )
-
-
-def figures_of(task: ServiceTask, found: services.Comparison) -> dict[str, Figure]:
-    """The figures of a comparison, by the names they have in a report."""
-    figures = {
-        "speedup": Figure(found.ratio, "×"),
-        "reference": Figure(found.reference_rps, "requests/s"),
-        "yours": Figure(found.answer_rps, "requests/s"),
-    }
-    if found.tails_s is not None:
-        for whose, tail_s in zip(("reference's", "your"), found.tails_s, strict=True):
-            figures[f"{whose} p{task.tail:g}"] = Figure(tail_s.scaled(1e3), "ms")
-    return figures | dict(found.figures)
 
 
 def explain(error: Exception, task: Task) -> str:
@@ -191,21 +169,19 @@ def _explain_raised(error: Raised, task: Task) -> str:
     )
 
 
-def _grade_service(
+def _compare_services(
     task: ServiceTask,
     cells: list[dict[str, Any]],
     seed: int,
     workers: Workers,
     progress: Progress,
-) -> tuple[State, str, Mapping[str, Figure]]:
+) -> services.Comparison:
     with workers.folder() as made, tempfile.TemporaryDirectory(prefix="answer-") as folder:
         with workers.answer(cells, task.function, task.limit_s) as answer:
             deployment = task.examine(answer, services.cores_to_use(), seed, str(made))
         path = Path(folder) / "answer.json"
         write_answer(path, cells, task.function, deployment.arguments)
         sandbox = Sandbox((path.parent,), (made,)) if workers.sandboxed else None
-        found = services.compare(
+        return services.compare(
             task, deployment, path, seed, sandbox, workers.share, progress=progress
         )
-    state, message = verdict_on(task, found)
-    return state, message, figures_of(task, found)

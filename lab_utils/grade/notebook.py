@@ -19,18 +19,32 @@ from collections.abc import Callable
 from typing import Any
 
 from lab_utils.errors import LabError
-from lab_utils.grade import engine, services, wire
+from lab_utils.grade import engine, services, timed, wire
 from lab_utils.grade.answer import GRADING
-from lab_utils.grade.spec import Answer, FunctionTask, ServiceTask, Task, Wrong, load_lab
-from lab_utils.grade.verdict import MARKS, Figure, State
+from lab_utils.grade.decision import Look, Plan, curve_of
+from lab_utils.grade.findings import finding_on, finding_on_timing
+from lab_utils.grade.spec import (
+    Answer,
+    FunctionTask,
+    NotComparable,
+    ServiceTask,
+    Task,
+    TimedTask,
+    Wrong,
+    load_lab,
+)
+from lab_utils.grade.verdict import COLOURS, MARKS, Figure, State
 from lab_utils.show.again import with_button
 from lab_utils.show.figures import key_figure
 from lab_utils.show.surface import Note, Shown, surface
 
 STRICT = "INFERENCE_LAB_STRICT"
-COLOURS: dict[str, str] = {"passed": "#009E73", "failed": "#D55E00", "inconclusive": "#E69F00"}
 PAIRS = 4
+ADVICE = Plan((Look(2, 0.0025, margin=3.0), Look(PAIRS, 0.0625)))
+"""A look that is wrong on a side in one of sixteen at the bar: quick, since it is advice only."""
 ADVISORY = "advice, not a mark"
+
+TIMED_ADVICE = Plan((Look(3, 0.001, margin=2.0), Look(9, 0.002), Look(18, 0.002)))
 
 
 def checks_for(unit: str) -> Callable[[str, Answer], None]:
@@ -80,10 +94,12 @@ def _state_of(task: Task, answer: Answer) -> tuple[State, str, dict[str, Figure]
         if isinstance(task, FunctionTask):
             engine.run_cases(task, plain, seed)
             return "passed", f"right on every input tried ({ADVISORY}).", {}
+        if isinstance(task, TimedTask):
+            return _timed(task, plain, seed)
         if task.rehearse is not None:
             return _rehearsed(task, plain, seed)
         return _compared(task, plain, seed)
-    except services.NotComparable as error:
+    except NotComparable as error:
         return "inconclusive", str(error), {}
     except NotImplementedError:
         return "failed", engine.NOT_DONE, {}
@@ -93,13 +109,24 @@ def _state_of(task: Task, answer: Answer) -> tuple[State, str, dict[str, Figure]
         return "failed", f"{task.function} raised {type(error).__name__}: {error}", {}
 
 
+def _timed(task: TimedTask, answer: Answer, seed: int) -> tuple[State, str, dict[str, Figure]]:
+    found = timed.rehearse(task, answer, seed, TIMED_ADVICE)
+    figures = {f"{task.function}, in process": Figure(found.ratio, "×")}
+    finding = finding_on_timing(task, found)
+    said = (
+        f"same answers, {found.ratio:.2f} times as fast as the reference in this process; "
+        f"{curve_of(task.bar).full_at:g} is asked ({ADVISORY})."
+    )
+    return finding.state, finding.message or said, figures
+
+
 def _rehearsed(
     task: ServiceTask, answer: Answer, seed: int
 ) -> tuple[State, str, dict[str, Figure]]:
     assert task.rehearse is not None
     found = task.rehearse(answer, seed)
     figures = {f"{task.function}, in process": Figure(found, "×")}
-    bar = task.bar(services.cores_to_use())
+    bar = curve_of(task.bar(services.cores_to_use())).full_at
     said = (
         f"same answers, {found:.2f} times as fast as the job's in this process. The mark is "
         f"measured over HTTP, where {bar:g} times is asked ({ADVISORY})."
@@ -115,21 +142,21 @@ def _compared(task: ServiceTask, answer: Answer, seed: int) -> tuple[State, str,
     with tempfile.TemporaryDirectory() as folder:
         deployment = task.examine(answer, services.cores_to_use(), seed, folder)
     with waiting("Starting both services and comparing them", about_s=45):
-        found = services.compare(task, deployment, None, seed, pairs=PAIRS, longer=False)
+        found = services.compare(task, deployment, None, seed, plan=ADVICE)
     figures = {f"{task.function}, served": Figure(found.ratio, "×")}
-    state, message = engine.verdict_on(task, found)
-    if not found.decided:
-        state = "inconclusive"
+    finding = finding_on(task, found)
+    asked = curve_of(task.bar(found.cores)).full_at
+    if not found.standing.decided:
         message = (
-            f"{found.ratio:.2f} times the reference's requests a second: {PAIRS} pairs cannot say "
-            f"whether that reaches {task.bar(found.cores):g}. Close what else runs here and check "
-            "again."
+            f"{found.ratio:.2f} times the reference's requests a second: {found.ratio.n} pairs "
+            f"cannot say whether that reaches {asked:g}. Close what else runs here and check again."
         )
+        return "inconclusive", message, figures
     said = (
         f"same answers, {found.ratio:.2f} times the reference's requests a second; "
-        f"{task.bar(found.cores):g} is asked ({ADVISORY})."
+        f"{asked:g} is asked ({ADVISORY})."
     )
-    return state, message or said, figures
+    return finding.state, finding.message or said, figures
 
 
 def _plain(function: Answer) -> Answer:

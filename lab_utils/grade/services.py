@@ -2,10 +2,10 @@
 
 Both are started for real and stay up. A block is a handful of requests, sent by a few clients that
 each wait for their answer (a closed loop: both services are always busy, so the rate is what they
-can do). Each pair of blocks sends the same fresh requests to both, in an order that alternates
-A B, B A, …, so a disturbance of the machine meets both; the figure is the median of the pairs'
-ratios. The reference's replies say what the answers should have been, and every reply that was
-timed is judged.
+can do). Each pair of blocks sends the same fresh requests to both, in an order that is drawn anew,
+so a disturbance of the machine meets either; the figure is the median of the pairs' ratios, and
+`decision.py` says when there are enough of them. The reference's replies say what the answers
+should have been, and every reply that was timed is judged.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from lab_utils.components.watch import Share, Watch
 from lab_utils.errors import LabError
 from lab_utils.grade.answer_app import ANSWER
 from lab_utils.grade.clients import Block, send
-from lab_utils.grade.spec import Deployment, ServiceTask, Wrong
+from lab_utils.grade.decision import Look, Plan, Standing, curve_of, stand
+from lab_utils.grade.spec import Deployment, NotComparable, ServiceTask, Wrong
 from lab_utils.grade.verdict import Figure
 from lab_utils.machine.cores import available_cores
-from lab_utils.measure.interval import Interval, interval, ratio_interval
+from lab_utils.measure.interval import Interval, interval
 from lab_utils.measure.percentile import percentile, samples_needed
 from lab_utils.serve.freeze import still
 from lab_utils.serve.web import WebService
@@ -38,18 +39,19 @@ CLIENTS_PER_CORE = 2
 BLOCK_S = 2.0
 """How long the slower service is kept busy in each pair, within these numbers of requests: """
 LEAST_PER_CORE, MOST_PER_CORE = 2, 12
-PAIRS = 6
-CLEAR = {2: 3.0, 4: 1.25}
-"""So many pairs are enough where every one of them lies so many times beyond the bar, on the same
-side: a ratio on the other side would need as many disturbances of that size in one direction."""
-LONGER = 3
-"""How many times as many pairs decide where the first ones could not."""
+PLAN = Plan(
+    (
+        Look(2, 0.0025, margin=3.0),
+        Look(4, 0.0025, margin=1.25),
+        Look(7, 0.008),
+        Look(18, 0.004),
+    ),
+    usual=7,
+)
+"""A pair takes seconds, so far from the bar two or four have to do; at the bar itself a side is
+wrong in at most 1.7 % of gradings."""
 ANSWER_APP = "lab_utils.grade.answer_app:create_app()"
 PRELOAD = ("torch", "torchvision", "flask", "lab_utils.models.resnet")
-
-
-class NotComparable(Exception):  # noqa: N818  it says what the services are
-    """The reference failed, so nothing can be said about the answer."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ class Comparison:
     reference_rps: Interval
     answer_rps: Interval
     cores: int
-    decided: bool
-    """Whether the interval stands clear of the bar."""
+    standing: Standing
     tails_s: tuple[Interval, Interval] | None = None
     """The task's percentile of both latencies, the reference's first."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
@@ -80,8 +81,7 @@ def compare(
     seed: int,
     sandbox: Sandbox | None = None,
     share: Share = Share(),  # noqa: B008  frozen
-    pairs: int = PAIRS,
-    longer: bool = True,
+    plan: Plan = PLAN,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
     """Start both services and compare them, for longer where the first pairs cannot decide.
@@ -92,7 +92,7 @@ def compare(
     otherwise than the task's judge allows; NotComparable where the reference does not work.
     """
     cores = cores_to_use()
-    bar = task.bar(cores)
+    curve = curve_of(task.bar(cores))
     seeds = random.Random(seed)
     needed = 0 if task.tail is None else samples_needed(task.tail)
     with ExitStack() as stack:
@@ -109,41 +109,33 @@ def compare(
         warm = pair.run(task.draw(seeds.getrandbits(63), count), answer_first=True)
         wanted = round(BLOCK_S / (max(block.duration_s for block in warm) / count))
         count = min(max(wanted, LEAST_PER_CORE * cores), MOST_PER_CORE * cores)
-        first = max(pairs, math.ceil(needed / count))
-        last = max(first, pairs * (LONGER if longer else 1))
+        usual = max(plan.usual, math.ceil(needed / count))
+        longest = max(usual, plan.longest)
         blocks: list[tuple[Block, Block]] = []
-        for i in range(last):
-            progress(f"pair {i + 1} of {first if i < first else last}, {count} requests each")
-            blocks.append(pair.run(task.draw(seeds.getrandbits(63), count), bool(i % 2)))
-            ratio = _ratio(blocks)
-            ratios = [one.duration_s / other.duration_s for one, other in blocks]
-            clear = CLEAR.get(i + 1)
-            if clear and clear * max(ratios) < bar:
-                break
-            if clear and min(ratios) >= clear * bar and count * len(blocks) >= needed:
-                break
-            if i + 1 == first and _decided(ratio, bar):
-                break
+        standing = None
+        while standing is None or (standing.share and count * len(blocks) < needed):
+            of = usual if len(blocks) < usual else longest
+            progress(f"pair {len(blocks) + 1} of at most {of}, {count} requests each")
+            answer_first = bool(seeds.getrandbits(1))
+            blocks.append(pair.run(task.draw(seeds.getrandbits(63), count), answer_first))
+            standing = stand(_ratios(blocks), curve, plan)
     sides = list(zip(*blocks, strict=True))
     rates = [interval([count / block.duration_s for block in side]) for side in sides]
     enough = count * len(blocks) >= needed
     return Comparison(
-        ratio,
+        interval(_ratios(blocks)),
         rates[0],
         rates[1],
         cores,
-        _decided(ratio, bar),
+        standing,
         _tails_s(task, sides) if enough else None,
         _figures(task, sides) if enough else {},
     )
 
 
-def _ratio(blocks: Sequence[tuple[Block, Block]]) -> Interval:
-    """How many times as fast the answer is, from pairs of blocks, the reference's first."""
-    return ratio_interval(
-        [reference.duration_s for reference, _ in blocks],
-        [answer.duration_s for _, answer in blocks],
-    )
+def _ratios(blocks: Sequence[tuple[Block, Block]]) -> list[float]:
+    """How many times as fast the answer is in each pair of blocks, the reference's first."""
+    return [reference.duration_s / answer.duration_s for reference, answer in blocks]
 
 
 def _tails_s(
@@ -160,10 +152,6 @@ def _figures(task: ServiceTask, sides: Sequence[Sequence[Block]]) -> Mapping[str
         return {}
     documents = [[d for block in side for d in block.documents] for side in sides]
     return task.judge_all(documents[0], documents[1])
-
-
-def _decided(ratio: Interval, bar: float) -> bool:
-    return ratio.low >= bar or ratio.high < bar
 
 
 @dataclass(frozen=True)

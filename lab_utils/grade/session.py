@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import socket
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lab_utils.grade import wire
 
 NOT_PLAIN = "NotPlain"
 """The `kind` of a Raised whose function gave a value that cannot cross."""
+NUMBER = "_number"
+"""Where a stand-in keeps the number of its function."""
 CELL = "<cell "
 """How the file name of an answer's cell begins in a traceback: `<cell 3>`."""
 
@@ -56,6 +58,7 @@ class Session:
         def remote(*arguments: Any, **named: Any) -> Any:
             return self.call(number, *arguments, **named)
 
+        setattr(remote, NUMBER, number)
         return remote
 
     def call(self, number: int, *arguments: Any, **named: Any) -> Any:
@@ -64,7 +67,7 @@ class Session:
         Raises Raised where the function did; wire.TimeUp, wire.Closed or wire.WireError where
         the other side does not answer as it should.
         """
-        self._send({"call": number, "arguments": list(arguments), "named": named})
+        self._send(_call(number, arguments, named))
         while True:
             message = self._receive()
             if "call" in message:
@@ -75,6 +78,27 @@ class Session:
                 return message["value"]
             else:
                 raise wire.WireError("malformed message")
+
+    def prepared(self, number: int, named: Mapping[str, Any]) -> bytes:
+        """The bytes of a call, for `exchange`: nothing is left to do but to send them."""
+        return wire.joined(wire.pack(_call(number, (), named), self.export))
+
+    def exchange(self, call: bytes) -> list[bytes]:
+        """Send a prepared call and wait for its frames, unread: what a clock may be held to.
+
+        Raises wire.TimeUp and wire.Closed.
+        """
+        wire.send_joined(self._channel, call, self.deadline)
+        return wire.receive(self._channel, self.deadline)
+
+    def value(self, frames: Sequence[bytes]) -> Any:
+        """What an exchange gave. Raises as `call` does; nothing is called back."""
+        message = wire.unpack(frames, self.stand_in)
+        if isinstance(message, dict) and "error" in message:
+            raise _raised(message["error"])
+        if not isinstance(message, dict) or "value" not in message:
+            raise wire.WireError("malformed message")
+        return message["value"]
 
     def serve(self) -> None:
         """Answer calls until the other side has gone."""
@@ -110,6 +134,18 @@ class Session:
         if not isinstance(message, dict):
             raise wire.WireError("malformed message")
         return message
+
+
+def number_of(function: object) -> int:
+    """The number of a stand-in. Raises wire.WireError for what is none."""
+    number = getattr(function, NUMBER, None)
+    if not isinstance(number, int):
+        raise wire.WireError("malformed message")
+    return number
+
+
+def _call(number: int, arguments: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    return {"call": number, "arguments": list(arguments), "named": dict(named)}
 
 
 def _place(error: BaseException) -> tuple[int, int]:

@@ -4,7 +4,8 @@ A task knows nothing of processes, sandboxes or marks: it draws fresh inputs fro
 the answer, and judges what came back. The engine (`engine.py`) decides where the answer runs,
 what seed it gets, and what a verdict is worth. The rules that let the engine change beneath a lab:
 
-- `draw`, `drive`, `judge`, `examine` and `bar` run in the grader's process, not the answer's;
+- `draw`, `drive`, `judge`, `examine`, `work` and `bar` run in the grader's process, not in the
+  answer's;
 - the `answer` they are given may be a function in the same process (the advisory check in a
   notebook) or a stand-in for one in another process. It takes and gives plain values only:
   None, booleans, numbers, strings, bytes, lists, dicts, NumPy arrays, torch tensors, and
@@ -18,10 +19,11 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
+from lab_utils.grade.decision import Curve
 from lab_utils.grade.verdict import Figure
 from lab_utils.measure.interval import Interval
 
@@ -32,6 +34,10 @@ Case = Mapping[str, Any]
 
 class Wrong(Exception):  # noqa: N818  it says what the answer is
     """The answer is wrong. One message for its author: what was seen, then what to do."""
+
+
+class NotComparable(Exception):  # noqa: N818  it says what they are
+    """The reference failed, so nothing can be said about the answer."""
 
 
 def call(answer: Answer, case: Case) -> Any:
@@ -56,6 +62,50 @@ class FunctionTask:
     judge: Callable[[Case, Any], None]
     drive: Callable[[Answer, Case], Any] = call
     limit_s: float = 60
+    alone: ClassVar[bool] = False
+    """Whether it needs the machine to itself while it is graded."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one call has to do at least, for whoever asks whether a speed is possible.
+
+    operations: multiplications and additions of the matrix kind, in `precision` ("fp32", "bf16",
+    "int8"). bytes: to be read from memory at least; 0 where they may come from a cache.
+    """
+
+    operations: float = 0
+    precision: str = "fp32"
+    bytes: float = 0
+
+
+@dataclass(frozen=True)
+class TimedTask:
+    """A function that is timed against a reference function, on the same inputs, in turn.
+
+    function: as in `FunctionTask`; the reference has the same name. reference: its source, run in
+    a worker of its own like a notebook's cell. draw: (seed, count) → cases, no two alike, plain
+    values only. judge: (case, the reference's output, the answer's output), raises `Wrong`; called
+    for every call that was timed. bar: how many times as fast as the reference it must be, or a
+    curve of part marks. too_slow: what to do about it, in a sentence. work: of a case, for what
+    has a limit that this machine's own speed sets. threads: compute threads of both; with one the
+    clock can leave out what other processes hold, so it takes fewer pairs on a busy machine.
+    limit_s: for the cells, and again for all calls of the answer together.
+    """
+
+    name: str
+    title: str
+    points: float
+    function: str
+    reference: str
+    draw: Callable[[int, int], Sequence[Case]]
+    judge: Callable[[Case, Any, Any], None]
+    bar: float | Curve
+    too_slow: str
+    work: Callable[[Case], Work] | None = None
+    threads: int = 1
+    limit_s: float = 120
+    alone: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -83,9 +133,11 @@ class ServiceTask:
     is compared with. draw: (seed, count) → request bodies, no two alike. path: what they are posted
     to. judge: (the reference's replies, the answer's replies) to the same requests, as parsed JSON;
     called for every block of requests that was timed. judge_all: the same for all replies together,
-    gives figures; for what a few cannot show, accuracy for example. tail: a percentile of the
+    gives figures; for what a few cannot show, accuracy for example. work: of one request, for what
+    has a limit that this machine's own speed sets. tail: a percentile of the
     latency that may not be worse than the reference's; so many requests are sent that it can be
-    told. bar: cores → the requests per second it must reach, as a multiple of the reference's.
+    told. bar: cores → the requests per second it must reach, as a multiple of the reference's, or a
+    curve of part marks.
     too_slow: what to do about it, in a sentence. rehearse: (answer, seed) → speed-up, or raises
     `Wrong`: what a notebook can try in its own process, for an answer that only lives there.
     limit_s: for examining.
@@ -100,15 +152,17 @@ class ServiceTask:
     draw: Callable[[int, int], Sequence[bytes]]
     path: str
     judge: Callable[[Sequence[Any], Sequence[Any]], None]
-    bar: Callable[[int], float]
+    bar: Callable[[int], float | Curve]
     too_slow: str
     rehearse: Callable[[Answer, int], Interval] | None = None
     judge_all: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, Figure]] | None = None
     tail: float | None = None
+    work: Callable[[], Work] | None = None
     limit_s: float = 60
+    alone: ClassVar[bool] = True
 
 
-Task = FunctionTask | ServiceTask
+Task = FunctionTask | TimedTask | ServiceTask
 
 
 @dataclass(frozen=True)

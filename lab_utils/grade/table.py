@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lab_utils.grade.verdict import Marks, Verdict
+from lab_utils.grade.verdict import Marks, State, Verdict
 
-COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "error": "yellow"}
+STYLES: dict[State, str] = {"passed": "green", "partial": "cyan", "failed": "red"}
+"""Whatever else there is has to be looked at: yellow."""
 
 
 def show(marks: Marks, console: Console) -> None:
@@ -27,7 +28,7 @@ def show(marks: Marks, console: Console) -> None:
 
 
 def _mark(verdict: Verdict) -> str:
-    return f"[{COLOURS[verdict.state]}]{verdict.mark}[/]"
+    return f"[{STYLES.get(verdict.state, 'yellow')}]{verdict.mark}[/]"
 
 
 def _why(verdict: Verdict) -> str:

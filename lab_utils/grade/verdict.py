@@ -8,8 +8,26 @@ from typing import Any, Literal
 
 from lab_utils.measure.interval import Interval
 
-State = Literal["passed", "failed", "inconclusive", "error"]
-MARKS: Mapping[str, str] = {"passed": "✓", "failed": "✗", "inconclusive": "?", "error": "!"}
+State = Literal["passed", "partial", "failed", "implausible", "inconclusive", "error"]
+MARKS: Mapping[str, str] = {
+    "passed": "✓",
+    "partial": "◐",
+    "failed": "✗",
+    "implausible": "‽",
+    "inconclusive": "?",
+    "error": "!",
+}
+COLOURS: Mapping[str, str] = {
+    "passed": "#009E73",
+    "partial": "#56B4E9",
+    "failed": "#D55E00",
+    "implausible": "#CC79A7",
+    "inconclusive": "#E69F00",
+    "error": "#999999",
+}
+"""Okabe and Ito's, which everybody can tell apart."""
+UNSETTLED: frozenset[State] = frozenset({"implausible", "error"})
+"""States that are no mark: a person has to look."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +45,10 @@ class Figure:
 class Verdict:
     """One task of one submission.
 
-    state: "passed" and "failed" are about the answer; "inconclusive" says that a measurement
-    could not decide; "error" says that it could not be graded. message: for the answer's author,
-    empty only where passed. isolation: where the answer ran.
+    state: "passed", "partial" (between two ratios of a curve) and "failed" are about the answer;
+    "implausible" says that it is faster than its machine can be, and "inconclusive" that a
+    measurement could not decide; "error" says that it could not be graded. message: for the
+    answer's author, empty only where passed. isolation: where the answer ran.
     """
 
     task: str

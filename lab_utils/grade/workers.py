@@ -18,6 +18,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,10 +27,10 @@ from lab_utils.components.fork_server import Launch
 from lab_utils.components.forked import ForkedProcess, ForkServer, fork
 from lab_utils.components.process_tree import end_descendants
 from lab_utils.components.sandbox import Sandbox
-from lab_utils.components.watch import Share, Watch
+from lab_utils.components.watch import Share, Watch, descendants
 from lab_utils.errors import LabError
 from lab_utils.grade import wire
-from lab_utils.grade.session import Session
+from lab_utils.grade.session import Session, number_of
 from lab_utils.machine.cores import available_cores
 
 WORKER = "lab_utils.grade.worker"
@@ -41,6 +42,20 @@ PRELOAD = (
     "lab_utils.models.resnet",
     "lab_utils.grade.notebook",
 )
+
+
+@dataclass(frozen=True)
+class Running:
+    """An answer's function, loaded. pid: its process. server: the one that it was forked from."""
+
+    session: Session
+    function: Callable[..., Any]
+    pid: int
+    server: int
+
+    def processes(self) -> list[int]:
+        """The answer's process and whatever it has started."""
+        return descendants(self.server)
 
 
 def isolation() -> str:
@@ -63,12 +78,25 @@ class Workers:
         self._stack = contextlib.ExitStack()
         self._server: ForkServer | None = None
         self._shared: Path | None = None
+        self._beside: Workers | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        try:
+            self._end()
+        finally:
+            if self._beside is not None:
+                self._beside.__exit__()
+
+    @property
+    def beside(self) -> Workers:
+        """A second server with the same settings, for what runs beside an answer."""
+        if self._beside is None:
+            self._beside = Workers(self.share)
+            self._beside.sandboxed, self._beside.isolation = self.sandboxed, self.isolation
+        return self._beside
 
     @property
     def server_pid(self) -> int | None:
@@ -85,10 +113,28 @@ class Workers:
         cells and calls together take longer than the limit, wire.Closed when the worker ends.
         Raises Greedy where the answer took more than its share.
         """
-        with self._worker() as (channel, watch):
+        with self.running(cells, function, limit_s) as running:
+            yield running.function
+
+    @contextlib.contextmanager
+    def running(
+        self,
+        cells: Sequence[Mapping[str, Any]],
+        function: str,
+        limit_s: float,
+        threads: int | None = None,
+    ) -> Iterator[Running]:
+        """The same function with its session and its processes, for whoever times it.
+
+        threads: its libraries' compute threads, default one a core.
+        """
+        with self._worker(threads) as (channel, pid, watch):
             session = Session(channel, time.monotonic() + limit_s)
             try:
-                yield session.call(0, list(cells), function)
+                made = session.call(0, list(cells), function)
+                number_of(made)
+                assert self.server_pid is not None
+                yield Running(session, made, pid, self.server_pid)
             except (wire.Closed, wire.TimeUp):
                 watch.check()
                 raise
@@ -102,36 +148,38 @@ class Workers:
             yield Path(folder)
 
     @contextlib.contextmanager
-    def _worker(self) -> Iterator[tuple[socket.socket, Watch]]:
+    def _worker(self, threads: int | None = None) -> Iterator[tuple[socket.socket, int, Watch]]:
         here, there = socket.socketpair()
         with here:
             with there:
-                process = self._fork(there.fileno())
+                process = self._fork(there.fileno(), threads or available_cores())
             server = self.server_pid
             if server is None:
                 raise wire.Closed
+            inside = descendants(server) if self.sandboxed else []
+            pid = inside[0] if inside else process.pid  # a sandbox has numbers of its own
             with Watch(server, self.share, self._shared) as watch:
                 try:
-                    yield here, watch
+                    yield here, pid, watch
                 finally:
                     process.drop()
                     end_descendants(server)
 
-    def _fork(self, descriptor: int) -> ForkedProcess:
+    def _fork(self, descriptor: int, threads: int) -> ForkedProcess:
         try:
-            return fork(self._running().address, self._launch(), [descriptor])
+            return fork(self._running().address, self._launch(threads), [descriptor])
         except LabError:  # an earlier answer has killed the server
             self._end()
-            return fork(self._running().address, self._launch(), [descriptor])
+            return fork(self._running().address, self._launch(threads), [descriptor])
 
-    def _launch(self) -> Launch:
+    def _launch(self, threads: int) -> Launch:
         environment = dict(os.environ)
         return Launch(
             module=WORKER,
             arguments=[],
             environment=Sandbox.environment(environment) if self.sandboxed else environment,
             folder=sandbox.PRIVATE[0] if self.sandboxed else str(self._shared),
-            threads=available_cores(),
+            threads=threads,
             output=os.devnull,
         )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lab_utils.grade.engine import grade_task
-from lab_utils.grade.spec import FunctionTask, Wrong
+from lab_utils.grade.spec import FunctionTask, Task, Wrong
 from lab_utils.grade.submission import Cell, Submission, without_magics
 from lab_utils.grade.verdict import Verdict
 from lab_utils.grade.workers import Workers
@@ -38,7 +38,7 @@ DOUBLE = FunctionTask(
 def grade_source(workers: Workers) -> GradeSource:
     """Grades cells of source: the last one answers the task, those before are helpers."""
 
-    def graded(*sources: str, task: FunctionTask = DOUBLE, seed: int = 7) -> Verdict:
+    def graded(*sources: str, task: Task = DOUBLE, seed: int = 7) -> Verdict:
         cells = [Cell(i, without_magics(source)) for i, source in enumerate(sources[:-1], 1)]
         own = Cell(len(sources), sources[-1], task.name)
         return grade_task(Submission(Path("x.ipynb"), None, (*cells, own)), task, seed, workers)

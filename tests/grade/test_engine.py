@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from lab_utils.components.sandbox import refusal
-from lab_utils.grade.engine import task_seed, verdict_on
+from lab_utils.grade.decision import Standing
+from lab_utils.grade.engine import task_seed
+from lab_utils.grade.findings import finding_on
 from lab_utils.grade.services import Comparison
-from lab_utils.grade.spec import FunctionTask, Wrong, load_lab
+from lab_utils.grade.spec import FunctionTask, ServiceTask, Wrong, load_lab
 from lab_utils.grade.verdict import Verdict
 from lab_utils.grade.workers import Workers
 from lab_utils.measure.interval import Interval
@@ -132,21 +134,23 @@ def test_seeds_differ_between_tasks_and_are_repeatable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "median", "high", "decided", "state"),
+    ("ratio", "share", "decided", "state", "said"),
     [
-        (1.3, 1.4, 1.5, True, "passed"),
-        (0.9, 1.0, 1.1, True, "failed"),
-        (1.1, 1.25, 1.4, False, "passed"),  # the tie rule
-        (1.1, 1.15, 1.4, False, "failed"),
+        (1.4, 1, True, "passed", ""),
+        (1.0, 0, True, "failed", "as the reference; 1.2 is asked. Run the network"),
+        (1.25, 1, False, "passed", "could not tell the two apart, so its median decides"),
+        (1.15, 0, False, "failed", "could not tell the two apart, so its median decides"),
     ],
 )
 def test_a_ratio_becomes_a_verdict(
-    low: float, median: float, high: float, decided: bool, state: str
+    ratio: float, share: float, decided: bool, state: str, said: str
 ) -> None:
     task = load_lab("1")["build_predictor"]  # its bar is 1.2
-    ratio = Interval(median, low, high, 6)
-    found = Comparison(ratio, ratio, ratio, 2, decided)
-    assert verdict_on(task, found)[0] == state  # type: ignore[arg-type]
+    assert isinstance(task, ServiceTask)
+    got = finding_on(replace(task, work=None), comparison(ratio, Standing(share, decided)))
+    assert got.state == state
+    assert said in got.message
+    assert bool(got.message) == bool(said)
 
 
 @pytest.mark.parametrize(
@@ -156,13 +160,18 @@ def test_a_faster_service_with_a_worse_tail_fails(
     answer_ms: tuple[float, float, float], state: str
 ) -> None:
     task = load_lab("1")["build_int8_predictor"]
-    ratio = Interval(4.0, 3.9, 4.1, 6)
+    assert isinstance(task, ServiceTask)
     low, median, high = answer_ms
     tails_s = Interval(0.1, 0.09, 0.11, 500), Interval(median / 1e3, low / 1e3, high / 1e3, 500)
-    found = Comparison(ratio, ratio, ratio, 2, True, tails_s)
-    verdict = verdict_on(task, found)  # type: ignore[arg-type]
-    assert verdict[0] == state
-    assert ("its p99 is 190 [180 to 200] ms" in verdict[1]) == (state == "failed")
+    found = replace(comparison(4.0, Standing(1, decided=True)), tails_s=tails_s)
+    got = finding_on(replace(task, work=None), found)
+    assert got.state == state
+    assert ("its p99 is 190 [180 to 200] ms" in got.message) == (state == "failed")
+
+
+def comparison(ratio: float, standing: Standing) -> Comparison:
+    near = Interval(ratio, 0.98 * ratio, 1.02 * ratio, 6)
+    return Comparison(near, near, near, 2, standing)
 
 
 def test_lab_1_sees_to_the_weights_that_its_answers_cannot_make(

@@ -9,6 +9,7 @@ from typing import Any
 from lab_utils.errors import LabError
 from lab_utils.grade.classroom.store import UNREAD, Known, Row, Store
 from lab_utils.grade.spec import load_lab
+from lab_utils.grade.verdict import UNSETTLED
 
 COULD_NOT = "Could not be graded yet"
 
@@ -39,9 +40,9 @@ class Graded:
 
     @property
     def settled(self) -> bool:
-        """Whether the points are a mark: every task was graded, and none ended in an error."""
+        """Whether the points are a mark: every task was graded, and none waits for a person."""
         graded = sum(verdict["out_of"] for verdict in self.verdicts)
-        return graded == self.out_of > 0 and all(v["state"] != "error" for v in self.verdicts)
+        return graded == self.out_of > 0 and all(v["state"] not in UNSETTLED for v in self.verdicts)
 
     @property
     def feedback(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from lab_utils.errors import LabError
 from lab_utils.grade import submission as submissions
 from lab_utils.grade.engine import grade_task
-from lab_utils.grade.spec import ServiceTask, Task, load_lab
+from lab_utils.grade.spec import Task, load_lab
 from lab_utils.grade.verdict import Verdict
 from lab_utils.grade.workers import Workers
 from lab_utils.machine.facts import facts, versions
@@ -48,12 +48,12 @@ class Done:
 def grade_one(content: bytes, job: Job, workers: Workers) -> Done:
     """Grade one task of a notebook; nothing in it makes this raise.
 
-    A service task has the machine to itself; other tasks share it.
+    What is timed has the machine to itself; other tasks share it.
     """
     started = now()
     lab = load_lab(job.unit)
     task = lab[job.task]
-    with machine(alone=isinstance(task, ServiceTask)):
+    with machine(alone=task.alone):
         try:
             lab.prepare()
             submission = submissions.parse(content, job.learner)

@@ -14,12 +14,11 @@ from typing import Any
 
 from lab_utils.grade.classroom.gradebook import Graded
 from lab_utils.grade.classroom.similar import Likeness
-from lab_utils.grade.verdict import MARKS
+from lab_utils.grade.verdict import COLOURS, MARKS
 from lab_utils.show.page import page
 
 LEARNER = Path(__file__).with_name("learner.html.j2")
 CLASS = Path(__file__).with_name("class.html.j2")
-COLOURS = {"passed": "#009E73", "failed": "#D55E00", "inconclusive": "#E69F00", "error": "#999999"}
 WIDTH_IN, ROW_IN = 8.2, 0.42
 SPEEDUP = "speedup"
 MOST_MISTAKES = 12

@@ -22,7 +22,7 @@ from lab_utils.grade.classroom.seeds import key_in, seed_id, seed_of
 from lab_utils.grade.classroom.store import UNREAD, Row, Store
 from lab_utils.grade.classroom.version import version_of
 from lab_utils.grade.classroom.workers import LocalWorkers
-from lab_utils.grade.spec import Lab, ServiceTask, load_lab
+from lab_utils.grade.spec import Lab, load_lab
 from lab_utils.machine.cores import available_cores
 from lab_utils.machine.facts import facts, memory_bytes, versions
 
@@ -155,7 +155,7 @@ class _Run:
             if self._is_graded(job):
                 self.outcome.kept += 1
             else:
-                left[isinstance(self._labs[job.unit][job.task], ServiceTask)].append(job)
+                left[self._labs[job.unit][job.task].alone].append(job)
         return left
 
     def grade(
