@@ -70,7 +70,7 @@ def test_the_blank_lab_fails_every_task(unit: str, workers: Workers) -> None:
 def test_the_solution_passes_every_task(unit: str, task: str, workers: Workers) -> None:
     path = ROOT / "solutions" / unit / "lab.ipynb"
     (verdict,) = grade(read(path), load_lab(unit), [task], SEED, workers).verdicts
-    assert (verdict.state, verdict.message) == ("passed", "")
+    assert verdict.state == "passed", verdict.message  # a busy machine may leave it to the tie rule
     assert verdict.points == verdict.out_of > 0
 
 
