@@ -116,6 +116,13 @@ CATALOGUE = {
             module="tensorrt",
         ),
         Component(
+            "triton",
+            "NVIDIA Triton Inference Server, with its clients; in an environment of its own",
+            environments.get("triton"),
+            "nothing is missed: no lesson uses it yet",
+            environment="triton",
+        ),
+        Component(
             "tvm",
             "a compiler that searches for the fastest program; in an environment of its own",
             environments.get("tvm"),

@@ -35,6 +35,7 @@ class Process:
     name: what messages call it. command: program and arguments. ready: called every 50 ms until
     it returns true. environment: the whole environment, default this process's. pass_fds: open
     file descriptors the server inherits (a bound socket, so that no port is ever raced for).
+    reason: finds in a log why the server did not start, where that is not at its end.
 
     Raises LabError with the end of the server's log when it stops before it is ready, or is not
     ready in `start_timeout_s`.
@@ -51,6 +52,7 @@ class Process:
         pass_fds: Sequence[int] = (),
         start_timeout_s: float = 60,
         stop_timeout_s: float = 5,
+        reason: Callable[[str], str | None] = lambda log: None,
     ) -> None:
         self.name = name
         self._command = list(command)
@@ -60,6 +62,7 @@ class Process:
         self._pass_fds = tuple(pass_fds)
         self._start_timeout_s = start_timeout_s
         self._stop_timeout_s = stop_timeout_s
+        self._reason = reason
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         self._url = ""
@@ -134,13 +137,16 @@ class Process:
         deadline = time.monotonic() + self._start_timeout_s
         while not self._ready():
             if not self.alive():
-                raise LabError(f"{self.name} stopped before it was ready. It said:\n{self.tail()}")
+                raise LabError(f"{self.name} stopped before it was ready. It said:\n{self._why()}")
             if time.monotonic() > deadline:
                 raise LabError(
                     f"{self.name} was not ready in {self._start_timeout_s:g} s. "
-                    f"It said:\n{self.tail()}"
+                    f"It said:\n{self._why()}"
                 )
             time.sleep(POLL_S)
+
+    def _why(self) -> str:
+        return self._reason(self.log()) or self.tail()
 
     def tail(self) -> str:
         """The last lines that the server has printed, for a message."""

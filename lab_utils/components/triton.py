@@ -1,0 +1,186 @@
+"""NVIDIA Triton Inference Server: the real tritonserver, on a model repository of your own.
+
+    with Triton(repository) as server:
+        httpx.get(f"{server.url}/v2/models/resnet/stats")
+        server.metrics()                          # Prometheus' text
+
+PyTriton's wheel carries the server with its Python backend and its local cache. PyTriton's own
+launcher hides the repository; here the server's binary reads one that is written by hand
+(`serve/triton_repository.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from lab_utils.components import environments
+from lab_utils.components.process import Process
+from lab_utils.errors import LabError
+
+ENVIRONMENT = "triton"
+TRIES = 3
+"""Another program may take one of the free ports before the server does."""
+TAKEN = re.compile(r"^.*(address already in use|failed to bind).*$", re.I | re.M)
+FAILED = re.compile(r"\"failed to load '(?P<model>[^']+)' version \d+: (?P<cause>[^\"]+)", re.M)
+
+
+class Triton:
+    """The server, alive only inside the `with` block, on loopback ports of its own.
+
+    repository: a folder of models. cache_bytes: of the response cache; models say whether they use
+    it. start_timeout_s: models are loaded and warmed up before the server is ready. folders: where
+    the models import from besides their environment.
+
+    Raises LabError, with the end of its log, where a model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        *,
+        cache_bytes: int = 16 * 2**20,
+        start_timeout_s: float = 120,
+        folders: Sequence[Path] = (),
+        waiting: environments.Waiting | None = None,
+    ) -> None:
+        self._repository = repository
+        self._cache_bytes = cache_bytes
+        self._start_timeout_s = start_timeout_s
+        self._folders = folders
+        self._waiting = () if waiting is None else (waiting,)
+        self._stack = ExitStack()
+        self._process: Process | None = None
+        self.url = self.grpc_address = self.metrics_url = ""
+
+    def __enter__(self) -> Self:
+        python = environments.python(ENVIRONMENT, *self._waiting)
+        packages = next((python.parent.parent / "lib").glob("python3.*")) / "site-packages"
+        bundle = packages / "pytriton" / "tritonserver"
+        if not (bundle / "bin" / "tritonserver").exists():
+            raise LabError(
+                "Triton's package holds no server for this machine; it has one for Linux on x86-64."
+            )
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="triton-")))
+            self._link_backend(bundle, folder / "backends" / "python")
+            self._start(stack, bundle, packages, python, folder)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def process(self) -> Process:
+        """The server's process, for its log and for looking at its children."""
+        assert self._process is not None
+        return self._process
+
+    def metrics(self) -> str:
+        """What Prometheus would scrape now."""
+        return httpx.get(self.metrics_url).raise_for_status().text
+
+    def statistics(self, model: str) -> dict[str, Any]:
+        """Counts and times of one model since it was loaded, its `batch_stats` included.
+
+        Raises LabError where there is no such model.
+        """
+        answer = httpx.get(f"{self.url}/v2/models/{model}/stats")
+        if answer.status_code != httpx.codes.OK:
+            raise LabError(f"Triton has no statistics of {model!r}: {answer.text.strip()}")
+        found: dict[str, Any] = answer.json()["model_stats"][0]
+        return found
+
+    @staticmethod
+    def _link_backend(bundle: Path, place: Path) -> None:
+        """The Python backend with the stub of this Python's version, which lies elsewhere."""
+        place.mkdir(parents=True)
+        version = sysconfig.get_python_version()
+        stub = bundle / "python_backend_stubs" / version / "triton_python_backend_stub"
+        if not stub.exists():
+            raise LabError(f"Triton's package has no Python backend for Python {version}.")
+        for file in (stub, *(bundle / "backends" / "python").iterdir()):
+            (place / file.name).symlink_to(file)
+
+    def _start(
+        self, stack: ExitStack, bundle: Path, packages: Path, python: Path, folder: Path
+    ) -> None:
+        for left in reversed(range(TRIES)):
+            process = self._server(bundle, packages, python, folder)
+            try:
+                stack.enter_context(process)
+            except LabError as error:
+                if not left or not TAKEN.search(str(error)):
+                    raise
+                continue
+            self._process = process
+            return
+
+    def _server(self, bundle: Path, packages: Path, python: Path, folder: Path) -> Process:
+        http, grpc, metrics = _free_ports(3)
+        self.url = f"http://127.0.0.1:{http}"
+        self.grpc_address = f"127.0.0.1:{grpc}"
+        self.metrics_url = f"http://127.0.0.1:{metrics}/metrics"
+        command = [str(bundle / "bin" / "tritonserver"), "--model-repository"]
+        command += [str(self._repository.resolve())]
+        command += ["--backend-directory", str(folder / "backends")]
+        command += ["--cache-directory", str(bundle / "caches")]
+        command += ["--cache-config", f"local,size={self._cache_bytes}"]
+        for kind, port in (("http", http), ("grpc", grpc), ("metrics", metrics)):
+            command += [f"--{kind}-address", "127.0.0.1", f"--{kind}-port", str(port)]
+        # A model that fails ends the server, with the reason at the end of its log.
+        command += ["--exit-on-error", "true", "--exit-timeout-secs", "5"]
+        libraries = [
+            str(sysconfig.get_config_var("LIBDIR")),
+            str(packages / "nvidia_pytriton.libs"),
+        ]
+        environment = os.environ | {
+            "LD_LIBRARY_PATH": os.pathsep.join(libraries),  # else the stub loads another Python
+            "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", "")]),
+            "PYTHONPATH": os.pathsep.join(str(path) for path in (packages, *self._folders)),
+        }
+        return Process(
+            "Triton",
+            command,
+            ready=self._answers,
+            environment=environment,
+            folder=folder,
+            start_timeout_s=self._start_timeout_s,
+            stop_timeout_s=10,
+            reason=_reason,
+        )
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/v2/health/ready").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+def _reason(log: str) -> str | None:
+    """Which model could not be loaded and why, or that a port was taken; Triton says it early."""
+    failed = FAILED.search(log)
+    if failed:
+        cause = failed["cause"].split("\\n\\nAt:")[0]  # what follows is Python's own machinery
+        return f"the model {failed['model']} could not be loaded: {cause.strip()}"
+    taken = TAKEN.search(log)
+    return taken[0] if taken else None
+
+
+def _free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on now. (Triton cannot be given open sockets.)"""
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [one.getsockname()[1] for one in sockets]

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from lab_utils.errors import LabError
+from lab_utils.serve.triton_repository import ModelConfig, QueuePolicy, Tensor, write_model
+
+INPUTS, OUTPUTS = [Tensor("TEXT", "BYTES", (-1,))], [Tensor("SCORE", "FP32", (1,))]
+
+
+def test_what_is_set_stands_in_the_file_and_nothing_else(tmp_path: Path) -> None:
+    config = ModelConfig(
+        "scorer",
+        INPUTS,
+        OUTPUTS,
+        batch_most=4,
+        batch_wait_us=100,
+        preferred=(2, 4),
+        priorities=3,
+        queue=QueuePolicy(size_most=7, timeout_us=9, reject=False),
+        instances=2,
+        warm_up=5,
+        cache=True,
+    )
+    folder = write_model(tmp_path, config, "pass\n")
+    text = (folder / "config.pbtxt").read_text()
+    for line in (
+        "max_batch_size: 4",
+        "preferred_batch_size: [ 2, 4 ]",
+        "priority_levels: 3",
+        "default_priority_level: 3",
+        "timeout_action: DELAY default_timeout_microseconds: 9",
+        "max_queue_size: 7",
+        "count: 2 kind: KIND_CPU",
+        "count: 5",
+        "data_type: TYPE_STRING dims: [ -1 ]",
+        "dims: [ 1 ] zero_data: true",
+        "response_cache { enable: true }",
+    ):
+        assert line in text
+    assert text.count("{") == text.count("}")
+    assert (folder / "1" / "model.py").read_text() == "pass\n"
+    plain = ModelConfig("plain", INPUTS, OUTPUTS, batch_most=0).text()
+    assert "dynamic_batching" not in plain
+    assert "model_warmup" not in plain
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="TEXT has the type 'string'; expected one of BOOL"):
+        Tensor("TEXT", "string", (1,))
+    with pytest.raises(LabError, match=r"The model is named '\.\./x'"):
+        write_model(tmp_path, ModelConfig("../x", INPUTS, OUTPUTS), "")
