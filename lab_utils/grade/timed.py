@@ -70,7 +70,7 @@ class Timing:
 
     queued: the part of the answer's time on the clock during which others held its core.
     corrected: whether that part was taken off; else these are times on the wall. samples_s: the
-    blocks behind them, a pair each, the reference's first.
+    blocks behind them, a pair each, the reference's first. measured_s: all time on the clock.
     """
 
     ratio: Interval
@@ -80,6 +80,7 @@ class Timing:
     queued: float = 0.0
     corrected: bool = False
     wire_s: float = 0.0
+    measured_s: float = 0.0
     samples_s: Sequence[tuple[float, float]] = field(default_factory=list)
     cases: Sequence[Case] = field(default_factory=list)
     """Some of those that were timed."""
@@ -133,6 +134,7 @@ def compare(
         queued=1 - sum(lap.own_s for _, lap in blocks) / walls_s,
         corrected=corrected,
         wire_s=wire_s,
+        measured_s=reference.measured_s + answer.measured_s,
         samples_s=samples_s,
         cases=pair.cases,
     )
@@ -197,7 +199,8 @@ class _Side:
     def __init__(self, running: Running, function: Answer, limit_s: float) -> None:
         self._session, self._function = running.session, function
         self._stopwatch = Stopwatch(running)
-        self._left_s = limit_s
+        self._limit_s = limit_s
+        self.measured_s = 0.0
         self._stopwatch.stop()
 
     def call(self, cases: Sequence[Case], function: Answer | None = None) -> tuple[Lap, list[Any]]:
@@ -207,12 +210,12 @@ class _Side:
         replies: list[list[bytes]] = []
 
         def send() -> None:
-            self._session.deadline = time.monotonic() + self._left_s
+            self._session.deadline = time.monotonic() + self._limit_s - self.measured_s
             for message in messages:
                 replies.append(self._session.exchange(message))
 
         lap = self._stopwatch.time(send)
-        self._left_s -= lap.wall_s
+        self.measured_s += lap.wall_s
         return lap, [self._session.value(frames) for frames in replies]
 
     def nothing(self, output: Any) -> Answer:

@@ -1,0 +1,21 @@
+"""Whether grades can be trusted, how often they are wrong, and what they cost.
+
+Each part is a module with a `measure` of its own; see there for the figures' meanings.
+
+    ./lab bench grade --json
+"""
+
+from __future__ import annotations
+
+from lab_utils.bench._document import Figure
+from lab_utils.bench.grade import overhead, verdicts
+
+PARTS = (overhead, verdicts)
+
+
+def measure(scale: str, repeats: int) -> dict[str, Figure]:
+    """The figures of all parts."""
+    figures: dict[str, Figure] = {}
+    for part in PARTS:
+        figures |= part.measure(scale, repeats)
+    return figures
