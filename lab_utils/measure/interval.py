@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from lab_utils.errors import LabError
 
@@ -82,5 +81,7 @@ def share(successes: int, n: int) -> Interval:
         raise LabError(
             f"{successes} successes of {n} trials were given; expected 0 to n of at least one."
         )
+    from scipy import stats  # half a second to import, which few of this module's users need
+
     low, high = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(successes / n, float(low), float(high), n)

@@ -15,12 +15,11 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import skimage
-import sklearn
 from PIL import Image
 
 SKIMAGE_PHOTOGRAPHS = {
@@ -65,13 +64,20 @@ class Picture:
 def photograph(label: str) -> Image.Image:
     """The photograph that a label names, in RGB, within its frame."""
     if label in SKIMAGE_PHOTOGRAPHS:
-        path = Path(skimage.__file__).parent / "data" / SKIMAGE_PHOTOGRAPHS[label]
+        path = _folder("skimage") / "data" / SKIMAGE_PHOTOGRAPHS[label]
     else:
-        folder = Path(sklearn.__file__).parent / "datasets" / "images"
-        path = folder / SKLEARN_PHOTOGRAPHS[label]
+        path = _folder("sklearn") / "datasets" / "images" / SKLEARN_PHOTOGRAPHS[label]
     whole = Image.open(path).convert("RGB")
     left, right = FRAMES.get(label, (0.0, 1.0))
     return whole.crop((int(left * whole.width), 0, int(right * whole.width), whole.height))
+
+
+def _folder(package: str) -> Path:
+    """Where a package lies; it is not imported, which would take a second in every process."""
+    found = find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
 
 
 def draw(count: int, seed: int, half: Half = "test", size: tuple[int, int] = SIZE) -> list[Picture]:

@@ -8,9 +8,9 @@ Each part is a module with a `measure` of its own; see there for the figures' me
 from __future__ import annotations
 
 from lab_utils.bench._document import Figure
-from lab_utils.bench.grade import overhead, verdicts
+from lab_utils.bench.grade import class_runs, overhead, verdicts
 
-PARTS = (overhead, verdicts)
+PARTS = (overhead, verdicts, class_runs)
 
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
