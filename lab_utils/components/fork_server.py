@@ -1,6 +1,6 @@
 """A process that has imported what takes long, and forks others that need it.
 
-    python -m lab_utils.components.fork_server [--adopt] [--empty FOLDER]… ADDRESS MODULE…
+    python -m lab_utils.components.fork_server [--adopt] [--empty FOLDER]… LISTENER MODULE…
 
 A fresh process spends most of its start importing torch, torchvision and matplotlib. This one
 imports them once; each request then forks a child that goes on as `python -m MODULE ARGUMENT…`
@@ -10,7 +10,8 @@ side: it starts this process and asks it for children.
 Only imports happen here. A thread does not survive a fork and a CUDA context must not, so the
 server checks both before it answers, and refuses to serve where an import started one.
 
-One connection to the Unix socket ADDRESS is one child. The client sends a `Launch` as a line of
+One connection to the Unix socket of descriptor LISTENER is one child. (It is inherited: where it
+has a name, a sandboxed child cannot find it.) The client sends a `Launch` as a line of
 JSON, and file descriptors with it if the child is to have any; the child answers {"pid": …}, and at
 its end the server answers {"returncode": …} (negative: the signal that ended it). A client that
 closes its end first has its child killed. The server ends, and kills what it forked, when its
@@ -76,11 +77,9 @@ class Launch:
 class Server:
     """The listening socket and the children, until standard input ends."""
 
-    def __init__(self, address: str, empty: Sequence[str] = ()) -> None:
+    def __init__(self, listener: int, empty: Sequence[str] = ()) -> None:
         self._empty = empty
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(address)
-        self._listener.listen(64)
+        self._listener = socket.socket(fileno=listener)
         self._children: dict[int, socket.socket] = {}
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
@@ -300,7 +299,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--adopt", action="store_true")
     parser.add_argument("--empty", action="append", default=[], metavar="FOLDER")
-    parser.add_argument("address")
+    parser.add_argument("listener", type=int)
     parser.add_argument("modules", nargs="*")
     asked = parser.parse_args()
     atexit.register(_Leave.now)  # before all others, so that it is called after them
@@ -309,7 +308,7 @@ def main() -> None:
         import_all(asked.modules)
         if asked.empty:
             be_looked_into(False)
-        server = Server(asked.address, asked.empty)
+        server = Server(asked.listener, asked.empty)
     except (RuntimeError, OSError) as error:
         print(json.dumps({"refused": str(error)}), flush=True)
         return

@@ -33,14 +33,16 @@ START_TIMEOUT_S = 120.0
 FORK_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
 POLL_S = 0.02
+BACKLOG = 64
 
 
 class ForkServer:
     """The server process, alive only inside the `with` block; it takes seconds to be ready.
 
-    folder: where its socket and its log go. modules: what is imported once. adopt: keep what
-    children leave behind among the server's descendants. sandbox: run it, and so its children, in
-    there; it then has one child at a time, which finds nothing that an earlier one left.
+    folder: where its socket and its log go, which a sandbox does not see. modules: what is imported
+    once. adopt: keep what children leave behind among the server's descendants. sandbox: run it,
+    and so its children, in there; it then has one child at a time, which finds nothing that an
+    earlier one left.
 
     Call `wait_until_ready`; or do other things meanwhile, and `check` when `output` is readable.
     """
@@ -57,10 +59,8 @@ class ForkServer:
         self.state: Literal["starting", "ready", "refused"] = "starting"
         self.reason = ""
         """Why it refused, for the report."""
-        self._arguments = [*(["--adopt"] if adopt else []), self.address, *modules]
-        self._sandbox = sandbox and replace(
-            sandbox, writable=(*sandbox.writable, folder), first=True
-        )
+        self._adopt, self._modules = adopt, modules
+        self._sandbox = sandbox and replace(sandbox, first=True)
         self._log = folder / "fork_server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,21 +70,21 @@ class ForkServer:
             return self
         # -P: what lies in the current folder is never imported by the server.
         command = [sys.executable, "-P", "-m", "lab_utils.components.fork_server"]
+        command += ["--adopt"] if self._adopt else []
         # One thread, for libraries that start theirs when they are imported.
         environment = thread_environment(1) | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
-        if self._sandbox is None:
-            command += self._arguments
-        else:
-            command += [f"--empty={path}" for path in PRIVATE]
-            command = self._sandbox.command(command + self._arguments)
-            environment = self._sandbox.environment(environment)
-        with self._log.open("wb") as log:
+        with socket.socket(socket.AF_UNIX) as listener, self._log.open("wb") as log:
+            listener.bind(self.address)
+            listener.listen(BACKLOG)
+            command += [f"--empty={path}" for path in PRIVATE] if self._sandbox else []
+            command += [str(listener.fileno()), *self._modules]
             self._process = subprocess.Popen(
-                command,
+                self._sandbox.command(command) if self._sandbox else command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment,
+                env=self._sandbox.environment(environment) if self._sandbox else environment,
+                pass_fds=[listener.fileno()],
                 start_new_session=True,
             )
         return self

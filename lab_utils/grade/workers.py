@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,6 +80,7 @@ class Workers:
         self._server: ForkServer | None = None
         self._shared: Path | None = None
         self._beside: Workers | None = None
+        self._lent: Path | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -144,8 +146,13 @@ class Workers:
         """A folder that answers may write, at the same path as here; removed after the block."""
         self._running()
         assert self._shared is not None
-        with tempfile.TemporaryDirectory(dir=self._shared, ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
+        folder = Path(tempfile.mkdtemp(dir=self._shared))
+        self._lent = folder
+        try:
+            yield folder
+        finally:
+            self._lent = None
+            self._clear()
 
     @contextlib.contextmanager
     def _worker(self, threads: int | None = None) -> Iterator[tuple[socket.socket, int, Watch]]:
@@ -164,6 +171,7 @@ class Workers:
                 finally:
                     process.drop()
                     end_descendants(server)
+                    self._clear()
 
     def _fork(self, descriptor: int, threads: int) -> ForkedProcess:
         try:
@@ -189,12 +197,21 @@ class Workers:
             own = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-"))
             self._shared = Path(own) / "answers"
             self._shared.mkdir()
+            self._stack.callback(self._clear)
             place = Sandbox(writable=(self._shared,)) if self.sandboxed else None
             self._server = self._stack.enter_context(
                 ForkServer(Path(own), PRELOAD, adopt=True, sandbox=place)
             )
             self._server.wait_until_ready()
         return self._server
+
+    def _clear(self) -> None:
+        """Remove what answers left in the folder that they may write, but for one that is lent."""
+        left = [p for p in self._shared.iterdir() if p != self._lent] if self._shared else []
+        if left:  # not by Python's own means: these go down into any depth of folders
+            shared = str(self._shared)
+            for command in (["chmod", "-R", "u+rwX", shared], ["rm", "-rf", *map(str, left)]):
+                subprocess.run(command, capture_output=True, check=False)
 
     def _end(self) -> None:
         self._stack.close()

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -115,7 +116,15 @@ def test_a_child_and_its_own_child_end_with_its_client(server: ForkServer, tmp_p
 @pytest.mark.parametrize("how", ["leaves", "is killed"])
 def test_children_end_with_the_server(tmp_path: Path, how: str) -> None:
     address = str(tmp_path / "socket")
-    server = subprocess.Popen([*SERVER, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        server = subprocess.Popen(
+            [*SERVER, str(listener.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[listener.fileno()],
+        )
     assert server.stdin is not None
     assert server.stdout is not None
     assert json.loads(server.stdout.readline()) == {"ready": True}
@@ -144,7 +153,7 @@ def test_an_import_that_starts_a_thread_is_refused(tmp_path: Path) -> None:
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
     )
     said = subprocess.run(
-        [*SERVER, str(tmp_path / "socket"), "no_such_module", "starter"],
+        [*SERVER, "0", "no_such_module", "starter"],
         capture_output=True,
         text=True,
         timeout=60,

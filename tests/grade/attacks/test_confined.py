@@ -1,17 +1,20 @@
 """What an answer cannot see, change or leave behind; and cheats on tasks of lab 1."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lab_utils.components.sandbox import refusal
+from lab_utils.components.sandbox import Sandbox, refusal
+from lab_utils.errors import LabError
 from lab_utils.files import ROOT
 from lab_utils.grade.engine import grade_task
 from lab_utils.grade.spec import load_lab
-from lab_utils.grade.submission import Submission, read
+from lab_utils.grade.submission import Cell, Submission, read
 from lab_utils.grade.verdict import Verdict
 from lab_utils.grade.workers import Workers
+from tests.grade.conftest import DOUBLE
 
 GradeSource = Callable[..., Verdict]
 isolated = pytest.mark.skipif(bool(refusal()), reason=refusal() or "there is a sandbox")
@@ -51,9 +54,11 @@ def test_files_of_the_host_cannot_be_deleted(grade_source: GradeSource, tmp_path
 
 
 LEAVES = (
-    "import os\n"
+    "import glob, os\n"
     "def double(x):\n"
     "    if os.path.exists('/dev/shm/answer'): return 2 * x\n"
+    "    shared = glob.glob('/tmp/grader-*/answers')[0]\n"
+    "    os.mkdir(shared + '/answer'); os.chmod(shared + '/answer', 0)\n"
     "    os.makedirs('/tmp/a/b')\n"
     "    open('/tmp/a/b/answer', 'w').write('left')\n"
     "    open('/dev/shm/answer', 'w').write('left')\n"
@@ -64,9 +69,10 @@ LEAVES = (
     "    return 2 * x"
 )
 LOOKS = (
-    "import os\n"
+    "import glob, os\n"
     "def double(x):\n"
     "    found = os.listdir('/dev/shm') + [n for n in os.listdir('/tmp') if 'grader-' not in n]\n"
+    "    found += glob.glob('/tmp/grader-*/*/*') + glob.glob('/tmp/grader-*/[!a]*')\n"
     "    own = ('1', str(os.getpid()))\n"
     "    found += [n for n in os.listdir('/proc') if n.isdigit() and n not in own]\n"
     "    if found: raise RuntimeError(found)\n"
@@ -79,6 +85,48 @@ def test_an_answer_finds_nothing_that_an_earlier_one_left(grade_source: GradeSou
     assert grade_source(LEAVES).points == 3
     looked = grade_source(LOOKS)
     assert looked.points == 3, looked.message
+
+
+DEEP = (
+    "import glob, os\n"
+    "def double(x):\n"
+    "    for folder in (glob.glob('/tmp/grader-*/answers')[0], '/tmp'):\n"
+    "        os.chdir(folder)\n"
+    "        if not os.path.exists('d'):\n"
+    "            for _ in range(3000): os.mkdir('d'); os.chdir('d')\n"
+    "    return 2 * x"
+)
+
+
+@isolated
+def test_folders_too_deep_to_be_removed_stop_nobody() -> None:
+    with Workers() as own:
+        for source in (DEEP, LOOKS, DEEP):
+            cells = (Cell(1, source, "double"),)
+            verdict = grade_task(Submission(Path("x.ipynb"), None, cells), DOUBLE, 7, own)
+            assert verdict.state == "passed" or "more than 60 deep" in verdict.message
+    assert not list(Path(tempfile.gettempdir()).glob("grader-*/answers/d"))
+
+
+@isolated
+def test_a_lent_folder_that_became_a_link_is_lent_to_no_service(tmp_path: Path) -> None:
+    swaps = (
+        "import os\n"
+        "def swap(folder):\n"
+        "    os.rename(folder, folder + 'x')\n"
+        f"    os.symlink({str(tmp_path)!r}, folder)"
+    )
+    (tmp_path / "victim").write_text("here")
+    with Workers() as own:
+        with own.folder() as lent:
+            with own.answer([{"number": 1, "source": swaps, "own": True}], "swap", 20) as swap:
+                swap(folder=str(lent))
+            assert lent.is_symlink()
+            with pytest.raises(LabError, match="is a link"):
+                Sandbox(writable=(lent,)).command(["true"])
+        with own.folder() as lent:
+            assert not list(lent.parent.glob("*x"))
+    assert (tmp_path / "victim").read_text() == "here"
 
 
 @isolated
