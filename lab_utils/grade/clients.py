@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
+import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 REQUEST_TIMEOUT_S = 60
-MAX_REPLY_BYTES = 2**20
+"""For the whole of a reply, however many pieces it comes in."""
+MAX_REPLY_BYTES = 2**16
+"""All replies of a comparison are kept until it ends."""
 HTTP_OK = 200
 
 
@@ -61,6 +65,11 @@ def post(url: str, body: bytes) -> Reply:
 def _exchange(url: str, body: bytes) -> tuple[Any, str]:
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.netloc, timeout=REQUEST_TIMEOUT_S)
+    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+    connection.response_class = lambda channel, **named: http.client.HTTPResponse(  # type: ignore[assignment]
+        _UntilDeadline(channel, deadline),  # type: ignore[arg-type]
+        **named,
+    )
     try:
         connection.request("POST", address.path, body, {"Content-Type": "image/jpeg"})
         response = connection.getresponse()
@@ -75,3 +84,32 @@ def _exchange(url: str, body: bytes) -> tuple[Any, str]:
         return None, "a reply that is not JSON"
     finally:
         connection.close()
+
+
+class _UntilDeadline(io.RawIOBase):
+    """A connection as http.client reads it. Its own time limit begins anew with every byte."""
+
+    def __init__(self, channel: socket.socket, deadline: float) -> None:
+        self._channel, self._deadline = channel, deadline
+        self._bytes = channel.makefile("rb", buffering=0)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What is read from."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what is there. Raises TimeoutError past the deadline."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError(f"no whole reply in {REQUEST_TIMEOUT_S:g} s")
+        self._channel.settimeout(left_s)
+        return self._bytes.readinto(buffer)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._bytes.close()
+        super().close()

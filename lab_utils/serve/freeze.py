@@ -13,14 +13,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psutil
 
+from lab_utils.components.watch import Greedy
 from lab_utils.errors import LabError
 from lab_utils.serve.web import WebService
+
+SWEEPS = 50
+TICKS_S = 0.1
+"""Processor time is counted in hundredths of a second, and a signal takes a moment to arrive."""
 
 
 @dataclass
@@ -69,15 +74,38 @@ def frozen(service: WebService, *, after_s: float, for_s: float) -> Iterator[Fre
 
 @contextmanager
 def still(service: WebService) -> Iterator[None]:
-    """The service stands still while the block lasts, so that it takes no core from another one."""
+    """The service stands still while the block lasts, so that it takes no core from another one.
+
+    Raises Greedy where it does not: where it starts processes faster than they can be stopped, or
+    where one of them goes on (a timer may send it the signal that wakes it).
+    """
     stopped: dict[int, psutil.Process] = {}
     try:
-        while new := [p for p in service.process.processes() if p.pid not in stopped]:
+        for _ in range(SWEEPS):
+            new = [p for p in service.process.processes() if p.pid not in stopped]
+            if not new:
+                break
             _each(new, "suspend")  # and look again: one may have started another meanwhile
             stopped |= {process.pid: process for process in new}
+        else:
+            raise Greedy("started processes faster than they could be stopped")
+        before_s = _used_s(stopped.values())
         yield
+        went_on = _used_s(stopped.values()) > before_s + TICKS_S
+        if went_on or any(p.pid not in stopped for p in service.process.processes()):
+            raise Greedy("went on while it was to stand still")
     finally:
         _each(list(stopped.values()), "resume")
+
+
+def _used_s(processes: Iterable[psutil.Process]) -> float:
+    """Processor seconds of those that are there."""
+    used_s = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            used_s += times.user + times.system
+    return used_s
 
 
 def _each(processes: Sequence[psutil.Process], action: str) -> None:

@@ -1,11 +1,15 @@
 """The grader's clients against a server that answers well, with an error, and with nonsense."""
 
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from lab_utils.grade import clients
 from lab_utils.grade.clients import MAX_REPLY_BYTES, send
 
 REPLIES = {
@@ -58,6 +62,44 @@ def test_replies_stand_in_the_order_of_their_requests(url: str) -> None:
 def test_a_reply_without_end_is_cut_off(url: str) -> None:
     (reply,) = send(url, [b"endless"], clients=1).replies
     assert reply.document is None or len(str(reply.document)) <= MAX_REPLY_BYTES
+
+
+def drip(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+    while True:
+        connection.sendall(b" ")
+        time.sleep(0.01)
+
+
+def continue_without_end(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def announce_without_end(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    while True:
+        connection.sendall(b"Trailer: x\r\n")
+
+
+@pytest.mark.parametrize("reply", [drip, continue_without_end, announce_without_end])
+def test_a_reply_that_goes_on_ends_at_its_deadline(
+    reply: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "REQUEST_TIMEOUT_S", 0.5)
+
+    def serve() -> None:
+        with listener.accept()[0] as connection, suppress(OSError):
+            connection.recv(2**16)
+            reply(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        (got,) = send(f"http://127.0.0.1:{listener.getsockname()[1]}/", [b"x"], 1).replies
+        thread.join(20)
+    assert not thread.is_alive()
+    assert got.failure.startswith("TimeoutError")
 
 
 def test_nobody_there_is_a_failure_not_an_exception() -> None:
