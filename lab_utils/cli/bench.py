@@ -24,7 +24,7 @@ def bench(
 
     from lab_utils.bench._document import document, find
     from lab_utils.errors import LabError
-    from lab_utils.measure.interval import Interval
+    from lab_utils.measure.interval import Interval, plain
     from lab_utils.scale import at
 
     at(scale, ci=0, laptop=0)
@@ -36,10 +36,10 @@ def bench(
         table.add_column(column)
     for key, figure in figures.items():
         if isinstance(figure, Interval):
-            spread = f"{figure.low:.3g} to {figure.high:.3g}"
-            table.add_row(key, f"{figure.median:.3g}", spread, str(figure.n))
+            spread = f"{plain(figure.low)} to {plain(figure.high)}"
+            table.add_row(key, plain(figure.median), spread, str(figure.n))
         else:
-            table.add_row(key, f"{figure:.3g}", "", "")
+            table.add_row(key, plain(figure), "", "")
     Console().print(table)
     if json:
         print(jsonlib.dumps(document(name, scale, figures)))

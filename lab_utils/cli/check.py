@@ -25,10 +25,13 @@ def check(
     The same marking as ./lab grade, on fresh inputs: advice, since your instructor's run counts.
     Save the notebook first.
     """
+    import secrets
+
     from lab_utils.files import ROOT
     from lab_utils.grade.batch import grade_notebooks
     from lab_utils.grade.spec import load_lab
 
     name = load_lab(unit).unit
-    if not grade_notebooks([ROOT / "labs" / name / "lab.ipynb"], name, task, as_json=as_json):
+    notebook, key = ROOT / "labs" / name / "lab.ipynb", secrets.token_bytes(32)
+    if not grade_notebooks([notebook], name, task, key=key, as_json=as_json):
         raise typer.Exit(1)

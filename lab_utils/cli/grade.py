@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+GRADES = "grades"
+"""The folder of marks where no other is named."""
+
 
 def grade(
     submissions: Annotated[
@@ -57,19 +60,22 @@ def grade(
     Answers run in a sandbox without network or your files, with limits and the clock outside; every
     timed reply is checked. Where bubblewrap is missing they run as plain processes, and the result
     says "not isolated": then grade only code that you would run yourself. Correctness is graded in
-    parallel, timings one at a time, on a cluster one at a time on each machine. Not done yet: part
-    marks.
+    parallel, timings one at a time, on a cluster one at a time on each machine. Inputs are drawn
+    from FOLDER/key, made at the first grading and yours alone: the same notebook is graded on the
+    same inputs each time.
     """
     a_class = any(path.is_dir() or path.suffix == ".zip" for path in submissions)
     if out is None and cluster is None and not a_class:
         from lab_utils.grade.batch import grade_notebooks
+        from lab_utils.grade.classroom.seeds import key_in
 
-        passed = grade_notebooks(submissions, unit, task, as_json=as_json)
+        key = key_in(Path(GRADES))
+        passed = grade_notebooks(submissions, unit, task, key=key, as_json=as_json)
     else:
         from lab_utils.grade.classroom.command import grade_submissions
         from lab_utils.grade.classroom.run import Order
 
-        order = Order(submissions, out or Path("grades"), unit, tuple(task or ()), again)
+        order = Order(submissions, out or Path(GRADES), unit, tuple(task or ()), again)
         passed = grade_submissions(order, workers, cluster, as_json=as_json)
     if not passed:
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +13,9 @@ from rich.console import Console
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
 from lab_utils.grade import submission as submissions
+from lab_utils.grade.classroom.seeds import seed_of
 from lab_utils.grade.engine import grade
-from lab_utils.grade.spec import Lab, load_lab
+from lab_utils.grade.spec import Lab, Task, load_lab
 from lab_utils.grade.submission import Submission
 from lab_utils.grade.table import show
 from lab_utils.grade.verdict import Marks
@@ -26,10 +28,12 @@ def grade_notebooks(
     unit: str | None,
     only: Sequence[str] | None,
     *,
+    key: bytes,
     as_json: bool,
 ) -> bool:
     """Grade and print each notebook; false where one of them could not be read.
 
+    key: the instructor's, which inputs are drawn from as in a class run (`classroom/seeds.py`).
     A notebook that cannot be read costs one sentence and does not stop the others. Raises
     LabError where there is only that one, or for a task that does not exist.
     """
@@ -51,6 +55,7 @@ def grade_notebooks(
                     submission,
                     lab,
                     only or None,
+                    seed=partial(_seed_of, key, lab.unit, submission.digest),
                     workers=workers,
                     progress=lambda text, path=path: status.update(f"{path.name}: {text}"),  # type: ignore[misc]
                 )
@@ -65,6 +70,10 @@ def grade_notebooks(
         }
         print(json.dumps(document, allow_nan=False))
     return not unread
+
+
+def _seed_of(key: bytes, unit: str, digest: str, task: Task) -> int:
+    return seed_of(key, unit, task.name, digest)
 
 
 def _read(path: Path, unit: str | None) -> tuple[Lab, Submission]:

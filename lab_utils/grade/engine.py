@@ -11,6 +11,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lab_utils.components.watch import Greedy
 from lab_utils.errors import LabError
 from lab_utils.grade import services, timed, wire
 from lab_utils.grade.answer_app import write_answer
+from lab_utils.grade.faults import GraderFault, judged, own
 from lab_utils.grade.findings import (
     Finding,
     figures_of,
@@ -42,6 +44,11 @@ from lab_utils.grade.verdict import Figure, Marks, Verdict
 from lab_utils.grade.workers import Workers
 
 Progress = Callable[[str], None]
+Seeds = Callable[[Task], int]
+GRADER_FAILED = (
+    "The grader itself failed ({}). That says nothing about your answer and is no mark: tell your "
+    "instructor."
+)
 NOT_DONE = "Not done yet: write your answer in the cell of this task, then run the check again."
 
 
@@ -49,16 +56,18 @@ def grade(
     submission: Submission,
     lab: Lab,
     only: Iterable[str] | None = None,
-    seed: int | None = None,
+    seed: int | Seeds | None = None,
     workers: Workers | None = None,
     progress: Progress = lambda text: None,
 ) -> Marks:
     """The marks of one submission.
 
-    only: names of tasks, default all. seed: what inputs are drawn from, default a fresh one.
+    only: names of tasks, default all. seed: what inputs are drawn from, of the whole or for each
+    task, default a fresh one.
     workers: to share between submissions. progress: told what is being done.
     """
-    seed = secrets.randbits(63) if seed is None else seed
+    if not callable(seed):
+        seed = partial(task_seed, secrets.randbits(63) if seed is None else seed)
     tasks = lab.tasks if only is None else [lab[name] for name in only]
     if workers is None:
         with Workers() as own:
@@ -67,7 +76,7 @@ def grade(
     verdicts = []
     for task in tasks:
         progress(task.title)
-        verdicts.append(grade_task(submission, task, task_seed(seed, task), workers, progress))
+        verdicts.append(grade_task(submission, task, seed(task), workers, progress))
     return Marks(str(submission.path), lab.unit, tuple(verdicts))
 
 
@@ -95,6 +104,8 @@ def grade_task(
             finding, figures = finding_on(task, found), figures_of(task, found)
     except (NotComparable, LabError) as error:
         finding = Finding(0, str(error), "error")
+    except GraderFault as error:
+        finding = Finding(0, GRADER_FAILED.format(error), "error")
     except Exception as error:
         finding = Finding(0, explain(error, task))
     return Verdict(
@@ -111,9 +122,16 @@ def grade_task(
 
 
 def run_cases(task: FunctionTask, answer: Answer, seed: int) -> None:
-    """Drive an answer through every case and judge each output; raises Wrong at the first."""
-    for case in task.draw(seed):
-        task.judge(case, task.drive(answer, case))
+    """Drive an answer through every case and judge each output; raises Wrong at the first.
+
+    Raises GraderFault where the task's own code fails.
+    """
+    try:
+        cases = task.draw(seed)
+    except Exception as error:
+        raise own(error) from error
+    for case in cases:
+        judged(partial(task.judge, case), task.drive(answer, case))
 
 
 def task_seed(seed: int, task: Task) -> int:
@@ -148,7 +166,7 @@ def explain(error: Exception, task: Task) -> str:
         )
     if isinstance(error, Raised):
         return _explain_raised(error, task)
-    # A judge met an output that it was not written for: a fault of the grader, said as such.
+    # Driving or examining it failed here: it gave a value that the task's code was not written for.
     return (
         f"The output of {task.function} has a form that could not be judged "
         f"({type(error).__name__}: {error}). Return exactly what the task asks for."

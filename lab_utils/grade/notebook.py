@@ -22,6 +22,7 @@ from lab_utils.errors import LabError
 from lab_utils.grade import engine, services, timed, wire
 from lab_utils.grade.answer import GRADING
 from lab_utils.grade.decision import Look, Plan, curve_of
+from lab_utils.grade.faults import GraderFault
 from lab_utils.grade.findings import finding_on, finding_on_timing
 from lab_utils.grade.spec import (
     Answer,
@@ -101,6 +102,8 @@ def _state_of(task: Task, answer: Answer) -> tuple[State, str, dict[str, Figure]
         return _compared(task, plain, seed)
     except NotComparable as error:
         return "inconclusive", str(error), {}
+    except GraderFault as error:
+        return "error", engine.GRADER_FAILED.format(error), {}
     except NotImplementedError:
         return "failed", engine.NOT_DONE, {}
     except Exception as error:

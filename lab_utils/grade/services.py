@@ -25,6 +25,7 @@ from lab_utils.errors import LabError
 from lab_utils.grade.answer_app import ANSWER
 from lab_utils.grade.clients import Block, send
 from lab_utils.grade.decision import Look, Plan, Standing, curve_of, stand
+from lab_utils.grade.faults import all_judged, own
 from lab_utils.grade.spec import Deployment, NotComparable, ServiceTask, Wrong
 from lab_utils.grade.verdict import Figure
 from lab_utils.machine.cores import available_cores
@@ -151,7 +152,12 @@ def _figures(task: ServiceTask, sides: Sequence[Sequence[Block]]) -> Mapping[str
     if task.judge_all is None:
         return {}
     documents = [[d for block in side for d in block.documents] for side in sides]
-    return task.judge_all(documents[0], documents[1])
+    try:
+        return task.judge_all(documents[0], documents[1])
+    except Wrong:
+        raise
+    except Exception as error:  # every reply has been judged before
+        raise own(error) from error
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,7 @@ class _Pair:
                 "Every request needs an answer: call your function on a picture in the notebook "
                 "and mend what it says."
             )
-        self.task.judge(expected.documents, given.documents)
+        all_judged(self.task.judge, expected.documents, given.documents)
         return expected, given
 
 

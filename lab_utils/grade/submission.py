@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Submission:
     path: Path
     unit: str | None
     cells: tuple[Cell, ...]
+    digest: str = ""
+    """Of the notebook's bytes: the same as in a class run."""
 
     def cells_for(self, task: Task) -> list[dict[str, Any]]:
         """What is run to get a task's function: helpers, and then the cell that defines it.
@@ -112,7 +115,7 @@ def read(path: Path) -> Submission:
     unit = named_unit(notebook)
     if unit is None and path.resolve().parent.parent.name in BUILT_FOLDERS:
         unit = path.resolve().parent.name
-    return Submission(path, unit, tuple(_cells(notebook)))
+    return Submission(path, unit, tuple(_cells(notebook)), sha256(content).hexdigest())
 
 
 def parse(content: bytes, name: str) -> Submission:
@@ -121,7 +124,8 @@ def parse(content: bytes, name: str) -> Submission:
     Raises LabError for what is not a notebook.
     """
     notebook = document(content, name)
-    return Submission(Path(name), named_unit(notebook), tuple(_cells(notebook)))
+    cells = tuple(_cells(notebook))
+    return Submission(Path(name), named_unit(notebook), cells, sha256(content).hexdigest())
 
 
 def document(content: bytes, name: str) -> dict[str, Any]:

@@ -20,12 +20,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from lab_utils.grade import wire
 from lab_utils.grade.decision import Look, Plan, Standing, curve_of, stand
+from lab_utils.grade.faults import judged, own
 from lab_utils.grade.session import Raised, number_of
 from lab_utils.grade.spec import Answer, Case, NotComparable, TimedTask
 from lab_utils.grade.stopwatch import Lap, Stopwatch
@@ -239,7 +241,10 @@ class _Pair:
 
     def block(self, calls: int) -> tuple[Lap, Lap]:
         """The same fresh inputs for both; the reference's lap first. Judges all outputs."""
-        self.cases = list(self._task.draw(self._chance.getrandbits(63), calls))
+        try:
+            self.cases = list(self._task.draw(self._chance.getrandbits(63), calls))
+        except Exception as error:
+            raise own(error) from error
         laps: dict[str, Lap] = {}
         for whose in self._chance.sample(("reference", "answer"), 2):
             if whose == "reference":
@@ -248,7 +253,7 @@ class _Pair:
             else:
                 laps[whose], given = self._answer.call(self.cases)
         for case, expected, output in zip(self.cases, self._outputs, given, strict=True):
-            self._task.judge(case, expected, output)
+            judged(partial(self._task.judge, case, expected), output)
         return laps["reference"], laps["answer"]
 
     def wire_s(self, calls: int) -> float:

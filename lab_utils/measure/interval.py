@@ -25,8 +25,12 @@ class Interval:
     n: int
 
     def __format__(self, spec: str) -> str:
-        spec = spec or ".3g"
-        return f"{self.median:{spec}} [{self.low:{spec}} to {self.high:{spec}}]"
+        """With a specification for all three numbers; without one, each as `plain`."""
+        median, low, high = (
+            format(value, spec) if spec else plain(value)
+            for value in (self.median, self.low, self.high)
+        )
+        return f"{median} [{low} to {high}]"
 
     def scaled(self, factor: float) -> Interval:
         """The same figure in another unit (seconds × 1,000 are milliseconds)."""
@@ -35,6 +39,15 @@ class Interval:
     def as_dict(self) -> dict[str, float]:
         """As it stands in a report or on the last line of a bench."""
         return asdict(self)
+
+
+def plain(value: float) -> str:
+    """Three digits that matter, without an exponent where a person would not write one.
+
+    >>> plain(61.234), plain(0.8234), plain(1435), plain(999.7), plain(2.5e-07)
+    ('61.2', '0.823', '1,435', '1,000', '2.5e-07')
+    """
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def interval(samples: ArrayLike, statistic: Callable[..., np.ndarray] = np.median) -> Interval:

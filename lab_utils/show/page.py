@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lab_utils.measure.interval import plain
+
 STYLE = Path(__file__).with_name("page.css")
 
 
@@ -46,6 +48,4 @@ def figure(value: float) -> str:
     >>> figure(61.234), figure(0.8234), figure(24557), figure(2.5e-07)
     ('61.2', '0.823', '24,557', '2.5e-07')
     """
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return plain(value)

@@ -1,11 +1,17 @@
 """`./lab grade` and `./lab check` as a person and a script meet them."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab_utils.files import ROOT
+from lab_utils.grade import batch
+from lab_utils.grade.classroom.seeds import key_in, seed_of
+from lab_utils.grade.spec import load_lab
+from lab_utils.grade.verdict import Marks
 from lab_utils.grade.workers import Workers
 from tests.conftest import Lab
 from tests.started import lab
@@ -55,3 +61,22 @@ def test_bad_input_is_one_sentence(arguments: list[str], said: str, lab_here: La
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_inputs_are_drawn_from_a_key_as_in_a_class_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One notebook alone is graded on the inputs that it gets in a class."""
+    seeds: dict[str, int] = {}
+
+    def graded(submission: Any, lab: Any, only: Any, *, seed: Any, **_: Any) -> Marks:
+        seeds.update({task.name: seed(task) for task in lab.tasks})
+        return Marks(str(submission.path), lab.unit, ())
+
+    monkeypatch.setattr(batch, "grade", graded)
+    key = key_in(tmp_path)
+    assert batch.grade_notebooks([LAB], "1", None, key=key, as_json=False)
+    digest = hashlib.sha256(LAB.read_bytes()).hexdigest()
+    unit = load_lab("1").unit
+    wanted = {task.name: seed_of(key, unit, task.name, digest) for task in load_lab("1").tasks}
+    assert seeds == wanted

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lab_utils.errors import LabError
-from lab_utils.measure.interval import interval, ratio_interval, share
+from lab_utils.measure.interval import Interval, interval, ratio_interval, share
 
 
 def test_no_samples_are_refused() -> None:
@@ -13,6 +13,19 @@ def test_no_samples_are_refused() -> None:
 def test_one_sample_is_its_own_interval() -> None:
     got = interval([3.0])
     assert (got.low, got.median, got.high, got.n) == (3.0, 3.0, 3.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("median", "said"),
+    [
+        (1435.2, "1,435 [1,400 to 1,450]"),
+        (999.7, "1,000 [1,400 to 1,450]"),
+        (0.01234, "0.0123 [1,400 to 1,450]"),
+    ],
+)
+def test_a_person_reads_no_exponents(median: float, said: str) -> None:
+    assert f"{Interval(median, 1400, 1450, 9)}" == said
+    assert f"{Interval(median, 1400, 1450, 9):.0f}".endswith("[1400 to 1450]")
 
 
 def test_the_same_samples_give_the_same_interval() -> None:
