@@ -40,7 +40,7 @@ from lab_utils.grade.spec import (
     Wrong,
 )
 from lab_utils.grade.submission import Submission
-from lab_utils.grade.verdict import Figure, Marks, Verdict
+from lab_utils.grade.verdict import Figure, Marks, Verdict, readable
 from lab_utils.grade.workers import Workers
 
 Progress = Callable[[str], None]
@@ -114,7 +114,7 @@ def grade_task(
         state=finding.state,
         points=finding.points(task),
         out_of=task.points,
-        message=finding.message,
+        message=readable(finding.message),
         isolation=workers.isolation,
         duration_s=time.perf_counter() - start,
         figures=figures,

@@ -38,11 +38,17 @@ class Session:
     """One end of the conversation on a connected socket.
 
     `deadline` (`time.monotonic()`, or None for no limit) bounds every wait for the other side;
-    past it, `call` raises `wire.TimeUp`.
+    past it, `call` raises `wire.TimeUp`. most_bytes: of a message from the other side.
     """
 
-    def __init__(self, channel: socket.socket, deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        deadline: float | None = None,
+        most_bytes: int = wire.MAX_BYTES,
+    ) -> None:
         self._channel = channel
+        self._most_bytes = most_bytes
         self._exported: dict[int, Callable[..., Any]] = {}
         self.deadline = deadline
 
@@ -89,7 +95,7 @@ class Session:
         Raises wire.TimeUp and wire.Closed.
         """
         wire.send_joined(self._channel, call, self.deadline)
-        return wire.receive(self._channel, self.deadline)
+        return wire.receive(self._channel, self.deadline, self._most_bytes)
 
     def value(self, frames: Sequence[bytes]) -> Any:
         """What an exchange gave. Raises as `call` does; nothing is called back."""
@@ -130,7 +136,9 @@ class Session:
         wire.send(self._channel, wire.pack(value, self.export), self.deadline)
 
     def _receive(self) -> dict[str, Any]:
-        message = wire.unpack(wire.receive(self._channel, self.deadline), self.stand_in)
+        message = wire.unpack(
+            wire.receive(self._channel, self.deadline, self._most_bytes), self.stand_in
+        )
         if not isinstance(message, dict):
             raise wire.WireError("malformed message")
         return message

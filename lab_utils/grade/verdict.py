@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from unicodedata import category
 
 from lab_utils.measure.interval import Interval
 
@@ -28,6 +29,22 @@ COLOURS: Mapping[str, str] = {
 """Okabe and Ito's, which everybody can tell apart."""
 UNSETTLED: frozenset[State] = frozenset({"implausible", "error"})
 """States that are no mark: a person has to look."""
+
+FIRST, LAST = 1500, 400
+"""Characters of a message that is too long, kept at both ends."""
+
+
+def readable(message: str) -> str:
+    """A message as a terminal, a table and a page may show it, whatever an answer put into it.
+
+    In a middle too long to read a mark stands; so it does for what is no character to be seen.
+
+    >>> readable("got \\x1b[2J\\ud800 and naïve 漢字")
+    'got ?[2J? and naïve 漢字'
+    """
+    if len(message) > FIRST + LAST:
+        message = f"{message[:FIRST]} … {message[-LAST:]}"
+    return "".join(c if c in "\n\t" or category(c)[0] != "C" else "?" for c in message)
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,19 @@ from typing import Any, TypeAlias
 import numpy as np
 
 MAX_BYTES = 256 * 2**20
+MAX_ANSWER_BYTES = 128 * 2**20
+"""From an answer: what it becomes in the grader's memory (a list of numbers) is many times more."""
+MAX_DOCUMENT_BYTES, MAX_CONTAINERS = 32 * 2**20, 2**20
 MAX_FRAMES = 4096
+MAX_DEPTH = 20
+MAX_DTYPE = 8
+MAX_ROWS_OF_NOTHING = 2**20
 NUMBER = struct.Struct(">Q")
 
 Function: TypeAlias = Callable[..., Any]
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+             MemoryError)  # fmt: skip
+"""What reading a message raises that `pack` has not written."""
 
 
 class WireError(Exception):
@@ -55,9 +64,15 @@ def unpack(frames: Sequence[bytes], function: Callable[[int], Function]) -> Any:
 
     Raises WireError for anything that `pack` would not have written.
     """
+    document = frames[0]
+    if len(document) > MAX_DOCUMENT_BYTES:
+        raise WireError(f"a value that takes {len(document)} bytes without its arrays")
+    if document.count(b"[") + document.count(b"{") > MAX_CONTAINERS:
+        raise WireError("a value of more than a million lists or dicts")
     try:
-        return _value(json.loads(frames[0]), frames, function)
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+        plain = json.loads(document, parse_constant=_not_json)
+        return _value(plain, dict(enumerate(frames[1:], 1)), function, 0)
+    except MALFORMED as error:
         raise WireError(f"malformed message ({type(error).__name__})") from None
 
 
@@ -86,14 +101,16 @@ def send_joined(channel: socket.socket, message: bytes, deadline: float | None =
         raise Closed from None
 
 
-def receive(channel: socket.socket, deadline: float | None = None) -> list[bytes]:
+def receive(
+    channel: socket.socket, deadline: float | None = None, most_bytes: int = MAX_BYTES
+) -> list[bytes]:
     """Read one message; `deadline` is a `time.monotonic()`. Raises TimeUp, Closed, WireError."""
     count = NUMBER.unpack(_exactly(channel, NUMBER.size, deadline))[0]
     if not 1 <= count <= MAX_FRAMES:
         raise WireError("malformed message (number of frames)")
     lengths = [NUMBER.unpack(_exactly(channel, NUMBER.size, deadline))[0] for _ in range(count)]
-    if sum(lengths) > MAX_BYTES:
-        raise WireError(f"a value of {sum(lengths)} bytes; at most {MAX_BYTES} may cross")
+    if sum(lengths) > most_bytes:
+        raise WireError(f"a value of {sum(lengths)} bytes; at most {most_bytes} may cross")
     return [_exactly(channel, length, deadline) for length in lengths]
 
 
@@ -118,8 +135,8 @@ def _exactly(channel: socket.socket, size: int, deadline: float | None) -> bytes
 
 
 def _plain(value: Any, frames: list[bytes], register: Callable[[Function], int], depth: int) -> Any:
-    if depth > 20:
-        raise WireError("a value nested more than 20 deep")
+    if depth > MAX_DEPTH:
+        raise WireError(f"a value nested more than {MAX_DEPTH} deep")
     if value is None or type(value) in (bool, int, str):
         return value
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
@@ -164,29 +181,37 @@ def _array(array: np.ndarray, frames: list[bytes]) -> dict[str, Any]:
     return {"$array": len(frames) - 1, "dtype": array.dtype.str, "shape": list(array.shape)}
 
 
-def _value(plain: Any, frames: Sequence[bytes], function: Callable[[int], Function]) -> Any:
+def _value(
+    plain: Any, frames: dict[int, bytes], function: Callable[[int], Function], depth: int
+) -> Any:
+    if depth > 3 * MAX_DEPTH:
+        raise WireError(f"a value nested more than {MAX_DEPTH} deep")
+    if isinstance(plain, str):
+        return _text(plain)
     if isinstance(plain, list):
-        return [_value(item, frames, function) for item in plain]
+        return [_value(item, frames, function, depth + 1) for item in plain]
     if not isinstance(plain, dict):
         return plain
     if "$float" in plain:
         return float(plain["$float"])
     if "$bytes" in plain:
-        return frames[_index(plain["$bytes"], frames)]
+        return _taken(plain["$bytes"], frames)
     if "$function" in plain:
         return function(int(plain["$function"]))
     if "$array" in plain:
         return _read_array(plain, frames)
     items = plain.get("$dict", plain)
-    return {str(k): _value(v, frames, function) for k, v in items.items()}
+    return {_text(k): _value(v, frames, function, depth + 1) for k, v in items.items()}
 
 
-def _read_array(plain: dict[str, Any], frames: Sequence[bytes]) -> Any:
-    dtype = np.dtype(str(plain["dtype"]))
+def _read_array(plain: dict[str, Any], frames: dict[int, bytes]) -> Any:
+    name, shape = plain["dtype"], [int(n) for n in plain["shape"]]
+    dtype = np.dtype(str(name)[:MAX_DTYPE])
     if dtype.kind not in "biuf":
         raise WireError(f"an array of {dtype}")
-    content = frames[_index(plain["$array"], frames)]
-    array = np.frombuffer(content, dtype).reshape([int(n) for n in plain["shape"]]).copy()
+    if math.prod(n for n in shape if n) > MAX_ROWS_OF_NOTHING and 0 in shape:
+        raise WireError("an array of more than a million rows of nothing")
+    array = np.frombuffer(_taken(plain["$array"], frames), dtype).reshape(shape).copy()
     if not plain.get("tensor"):
         return array
     import torch  # a tensor crosses only where both sides use torch
@@ -194,8 +219,15 @@ def _read_array(plain: dict[str, Any], frames: Sequence[bytes]) -> Any:
     return torch.from_numpy(array)
 
 
-def _index(number: Any, frames: Sequence[bytes]) -> int:
-    index = int(number)
-    if not 1 <= index < len(frames):
-        raise WireError("malformed message (frame number)")
-    return index
+def _taken(number: Any, frames: dict[int, bytes]) -> bytes:
+    """A frame. There is one for each value: who names it twice would have it copied twice."""
+    return frames.pop(int(number))
+
+
+def _text(text: str) -> str:
+    """Text that can be written, printed and stored: half a character becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(constant)

@@ -131,7 +131,7 @@ class Workers:
         threads: its libraries' compute threads, default one a core.
         """
         with self._worker(threads) as (channel, pid, watch):
-            session = Session(channel, time.monotonic() + limit_s)
+            session = Session(channel, time.monotonic() + limit_s, wire.MAX_ANSWER_BYTES)
             try:
                 made = session.call(0, list(cells), function)
                 number_of(made)

@@ -48,6 +48,14 @@ def test_arrays_and_tensors_come_back() -> None:
     for number in (math.inf, -math.inf):
         assert crossed(number) == number
     assert crossed((1, 2)) == [1, 2]
+    for nothing in (np.zeros(0), np.zeros((0, 224), dtype=np.uint8), torch.zeros(3, 0)):
+        assert tuple(crossed(nothing).shape) == tuple(nothing.shape)  # type: ignore[attr-defined]
+    assert crossed(torch.tensor(2.5)) == 2.5
+
+
+def test_text_that_no_file_can_hold_is_made_whole() -> None:
+    assert crossed({"\ud800": "a\udfff"}) == {"?": "a?"}
+    assert crossed("𝄞") == "𝄞"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +81,21 @@ def test_what_is_not_plain_is_refused(value: object) -> None:
         [b'{"$array": 1, "dtype": "nonsense", "shape": [1]}', b"1"],
         [b"\xff\xff"],
         [b"[" * 50_000],
+        [b"[" * 100 + b"]" * 100],
+        [b"[" + b"[]," * 2**20 + b"[]]"],
+        [b'"' + b"x" * 2**25 + b'"'],
+        [b"NaN"],
+        [b'{"$bytes": 1e999}', b"x"],
+        [b'{"$dict": []}'],
+        [b'{"$dict": null}'],
+        [b'[{"$bytes": 1}, {"$bytes": 1}]', b"x"],  # one frame many times: a bomb
+        [b'{"$array": 1, "dtype": "<f8", "shape": [1099511627776, 0]}', b""],
+        [b'{"$array": 1, "dtype": "<f8,<f8", "shape": [1]}', bytes(16)],
+        [b'{"$array": 1, "dtype": "(9,)f8", "shape": [1]}', bytes(72)],
+        [b'{"$array": 1, "dtype": "<f16", "shape": [1], "tensor": true}', bytes(16)],
+        [b'{"$array": 1, "dtype": "<f8", "shape": 3}', bytes(24)],
+        [b'{"$function": "x"}'],
+        [b"9" * 5000],
     ],
 )
 def test_forged_frames_are_errors(frames: list[bytes]) -> None:

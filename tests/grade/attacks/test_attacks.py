@@ -14,10 +14,10 @@ from lab_utils.grade import wire
 from lab_utils.grade.engine import grade_task
 from lab_utils.grade.submission import Cell, Submission
 from lab_utils.grade.workers import Workers
-from tests.grade.attacks import bombs, ends, files, in_process, protocol
+from tests.grade.attacks import bombs, ends, files, in_process, messages, protocol
 from tests.grade.attacks.attack import RIGHT, Attack
 
-ATTACKS = [*in_process.ATTACKS, *files.ATTACKS, *ends.ATTACKS, *protocol.ATTACKS]
+ATTACKS = [*in_process.ATTACKS, *files.ATTACKS, *ends.ATTACKS, *messages.ATTACKS, *protocol.ATTACKS]
 NAIVE = Path(__file__).with_name("naive.py").read_text()
 ALL = 3
 needs_sandbox = pytest.mark.skipif(bool(refusal()), reason=refusal() or "there is a sandbox")

@@ -15,14 +15,21 @@ from lab_utils.grade.classroom.job import Done, Job, grade_one
 from lab_utils.grade.classroom.store import Store
 from lab_utils.grade.spec import Lab
 from lab_utils.grade.workers import Workers
-from tests.grade.attacks import bombs, ends, files, honest, in_process, protocol
+from tests.grade.attacks import bombs, ends, files, honest, in_process, messages, protocol
 from tests.grade.attacks.toys import SCALED
 from tests.grade.conftest import DOUBLE
 from tests.grade.mixed_class import packed
 
 LIMIT_S = 5
 LAB = Lab(honest.UNIT, (replace(DOUBLE, limit_s=LIMIT_S), replace(SCALED, limit_s=LIMIT_S)))
-ALL = [*in_process.ATTACKS, *files.ATTACKS, *ends.ATTACKS, *protocol.ATTACKS, *bombs.ATTACKS]
+ALL = [
+    *in_process.ATTACKS,
+    *files.ATTACKS,
+    *ends.ATTACKS,
+    *messages.ATTACKS,
+    *protocol.ATTACKS,
+    *bombs.ATTACKS,
+]
 SLOW = ("fork bomb", "memory bomb in many processes")
 QUICK = [a for a in ALL if a.limit_s != ends.SHORT_S and a.name not in SLOW]
 ONE_LOOP = next(attack for attack in ALL if "ignores signals" in attack.name)
