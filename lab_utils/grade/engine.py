@@ -18,7 +18,7 @@ from typing import Any
 from lab_utils.components.sandbox import Sandbox
 from lab_utils.components.watch import Greedy
 from lab_utils.errors import LabError
-from lab_utils.grade import services, timed, wire
+from lab_utils.grade import design, services, timed, wire
 from lab_utils.grade.answer_app import write_answer
 from lab_utils.grade.faults import GraderFault, judged, own
 from lab_utils.grade.findings import (
@@ -31,6 +31,7 @@ from lab_utils.grade.findings import (
 from lab_utils.grade.session import NOT_PLAIN, Raised
 from lab_utils.grade.spec import (
     Answer,
+    DesignTask,
     FunctionTask,
     Lab,
     NotComparable,
@@ -99,6 +100,11 @@ def grade_task(
         elif isinstance(task, TimedTask):
             timing = timed.compare(task, cells, seed, workers, progress=progress)
             finding, figures = finding_on_timing(task, timing), figures_of_timing(timing)
+        elif isinstance(task, DesignTask):
+            with workers.answer(cells, task.function, task.limit_s) as answer:
+                plan = answer()
+            trial = design.tried(task, plan, seed)
+            finding, figures = Finding(trial.share, trial.message), trial.figures
         else:
             found = _compare_services(task, cells, seed, workers, progress)
             finding, figures = finding_on(task, found), figures_of(task, found)

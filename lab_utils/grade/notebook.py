@@ -19,13 +19,14 @@ from collections.abc import Callable
 from typing import Any
 
 from lab_utils.errors import LabError
-from lab_utils.grade import engine, services, timed, wire
+from lab_utils.grade import design, engine, services, timed, wire
 from lab_utils.grade.answer import GRADING
 from lab_utils.grade.decision import Look, Plan, curve_of
 from lab_utils.grade.faults import GraderFault
-from lab_utils.grade.findings import finding_on, finding_on_timing
+from lab_utils.grade.findings import Finding, finding_on, finding_on_timing
 from lab_utils.grade.spec import (
     Answer,
+    DesignTask,
     FunctionTask,
     NotComparable,
     ServiceTask,
@@ -97,6 +98,10 @@ def _state_of(task: Task, answer: Answer) -> tuple[State, str, dict[str, Figure]
             return "passed", f"right on every input tried ({ADVISORY}).", {}
         if isinstance(task, TimedTask):
             return _timed(task, plain, seed)
+        if isinstance(task, DesignTask):
+            trial = design.tried(task, plain(), seed)
+            said = trial.message or f"the plan did what is asked ({ADVISORY})."
+            return Finding(trial.share).state, said, dict(trial.figures)
         if task.rehearse is not None:
             return _rehearsed(task, plain, seed)
         return _compared(task, plain, seed)

@@ -162,7 +162,37 @@ class ServiceTask:
     alone: ClassVar[bool] = True
 
 
-Task = FunctionTask | TimedTask | ServiceTask
+@dataclass(frozen=True)
+class Trial:
+    """What came of a plan. share: of the points, 0 to 1. message: why it is not all of them."""
+
+    share: float
+    message: str = ""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DesignTask:
+    """A plan that is tried: a fallback chain, an autoscaler's settings, a rollout.
+
+    function: as in `FunctionTask`; takes nothing and gives the plan, as JSON has it. form: its JSON
+    Schema. The plan is data, read in the grader's process and never run; so the form should bound
+    every number in it, or a plan could make the trial endless. trial: (plan, seed) → what a
+    simulator, or a service with a live fault, makes of it; raises `Wrong` for what needs no trial.
+    limit_s: for the cells and the function.
+    """
+
+    name: str
+    title: str
+    points: float
+    function: str
+    form: Mapping[str, Any]
+    trial: Callable[[Any, int], Trial]
+    limit_s: float = 60
+    alone: ClassVar[bool] = False
+
+
+Task = FunctionTask | TimedTask | ServiceTask | DesignTask
 
 
 @dataclass(frozen=True)
