@@ -1,0 +1,58 @@
+"""Perplexity: how many tokens a model hesitates between, on text that it was not trained on.
+
+    kept = windows(tokenizer(text)["input_ids"], 256)
+    perplexity(logits_of, kept)                         # Interval
+
+exp of the mean of −ln p(token | those before it). A model that knows nothing has the size of its
+vocabulary; a perfect one has 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab_utils.errors import LabError
+from lab_utils.measure.interval import Interval, interval
+
+Ids = NDArray[np.int64]
+Logits = NDArray[np.float32]
+BATCH = 8
+
+
+def windows(ids: Sequence[int], length: int) -> Ids:
+    """Stretches of equal length, one after the other: (windows, length). The rest is left out.
+
+    Raises LabError where the text is shorter than one of them.
+    """
+    if length < 2 or len(ids) < length:
+        raise LabError(
+            f"{len(ids)} tokens were to be cut into windows of {length}; expected at least one "
+            "window, of two tokens or more."
+        )
+    count = len(ids) // length
+    return np.asarray(ids[: count * length], dtype=np.int64).reshape(count, length)
+
+
+def losses(logits: Logits, ids: Ids) -> NDArray[np.float64]:
+    """−ln p of each token but a window's first: (windows, length − 1).
+
+    logits: (windows, length, vocabulary), for the token after each place.
+    """
+    before = np.asarray(logits, dtype=np.float64)[:, :-1]
+    largest = before.max(-1, keepdims=True)
+    total = np.log(np.exp(before - largest).sum(-1)) + largest[..., 0]
+    chosen = np.take_along_axis(before, ids[:, 1:, None], axis=-1)[..., 0]
+    return np.asarray(total - chosen)
+
+
+def perplexity(model: Callable[[Ids], Logits], kept: Ids) -> Interval:
+    """Over all windows, with the interval that another choice of windows would give.
+
+    model: ids (windows, length) → logits (windows, length, vocabulary).
+    """
+    batches = [kept[start : start + BATCH] for start in range(0, len(kept), BATCH)]
+    means = np.concatenate([losses(model(batch), batch).mean(axis=1) for batch in batches])
+    return interval(means, lambda values, axis: np.exp(np.mean(values, axis=axis)))
