@@ -7,20 +7,29 @@ from typing import Any
 
 from jsonschema.validators import validator_for
 
+from lab_utils.grade.faults import GraderFault
 from lab_utils.grade.spec import DesignTask, Trial, Wrong
 
 MOST_CHARACTERS = 100_000
 
 
 def tried(task: DesignTask, document: Any, seed: int) -> Trial:
-    """What came of the document; raises Wrong where it is not one of the task's form."""
+    """What came of the document; raises Wrong where it is not one of the task's form.
+
+    Raises GraderFault where the trial fails on one that is.
+    """
     plain = _as_json(task, document)
     validator = validator_for(task.form)(task.form)
     errors = sorted(validator.iter_errors(plain), key=lambda error: list(map(str, error.path)))
     if errors:
         more = f" ({len(errors) - 1} more like it.)" if len(errors) > 1 else ""
         raise Wrong(f"{_place(task, errors[0].absolute_path)}: {_short(errors[0].message)}.{more}")
-    return task.trial(plain, seed)
+    try:
+        return task.trial(plain, seed)
+    except Wrong:
+        raise
+    except Exception as error:  # the plan has the form: the trial should have coped with it
+        raise GraderFault(f"its trial raised {type(error).__name__}: {error}") from error
 
 
 def _as_json(task: DesignTask, document: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,13 @@ def plan():
 """
     verdict = grade_source(patched, task=TASK)
     assert verdict.points == 0
+
+
+def test_a_trial_that_breaks_costs_nobody_a_mark(grade_source: GradeSource) -> None:
+    broken = replace(TASK, trial=lambda plan, seed: plan["no such key"])
+    verdict = grade_source(source("{'least': 1, 'most': 9, 'target': 5}"), task=broken)
+    assert verdict.state == "error"
+    assert "its trial raised KeyError" in verdict.message
 
 
 def test_the_same_plan_meets_another_rush_each_time() -> None:
