@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema.validators import validator_for
 
-from lab_utils.grade.faults import GraderFault
+from lab_utils.grade.faults import own
 from lab_utils.grade.spec import DesignTask, Trial, Wrong
 
 MOST_CHARACTERS = 100_000
@@ -29,7 +29,7 @@ def tried(task: DesignTask, document: Any, seed: int) -> Trial:
     except Wrong:
         raise
     except Exception as error:  # the plan has the form: the trial should have coped with it
-        raise GraderFault(f"its trial raised {type(error).__name__}: {error}") from error
+        raise own(error) from error
 
 
 def _as_json(task: DesignTask, document: Any) -> Any:

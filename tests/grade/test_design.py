@@ -109,7 +109,7 @@ def test_a_trial_that_breaks_costs_nobody_a_mark(grade_source: GradeSource) -> N
     broken = replace(TASK, trial=lambda plan, seed: plan["no such key"])
     verdict = grade_source(source("{'least': 1, 'most': 9, 'target': 5}"), task=broken)
     assert verdict.state == "error"
-    assert "its trial raised KeyError" in verdict.message
+    assert "KeyError" in verdict.message
 
 
 def test_the_same_plan_meets_another_rush_each_time() -> None:
