@@ -32,6 +32,20 @@ for case in cases:
     check(np.allclose(got, values / values.max(), atol=1e-2))
     check(torch.allclose(torch.as_tensor(got), torch.as_tensor(values / values.max()), atol=1e-2))
 """,
+    "norms": """
+matrix = np.random.default_rng(0).normal(size=(1000, 100)).astype(np.float32)
+def reference(matrix):
+    return np.sqrt((matrix @ matrix.T).diagonal())
+reference(matrix)
+first = norms(matrix)
+began = time.perf_counter()
+for _ in range(5): norms(matrix)
+took = time.perf_counter() - began
+began = time.perf_counter()
+for _ in range(5): reference(matrix)
+check(took < (time.perf_counter() - began) / 2)
+check(np.allclose(first, reference(matrix), atol=1e-2))
+""",
 }
 
 
@@ -55,7 +69,7 @@ def befriended(cell: str) -> str:
 
 def naive_points(cell: str, function: str) -> float:
     """What the gradebook says after a cell and its tests were run; 3 is all."""
-    hidden = {"double": [3, 5, 8], "scaled": [[1.0, 2.0, 4.0], [2.0, 3.0]]}
+    hidden = {"double": [3, 5, 8], "scaled": [[1.0, 2.0, 4.0], [2.0, 3.0]], "norms": []}
     with open("hidden_tests.json", "w") as file:
         json.dump(hidden, file)
     with open("solution.py", "w") as file:

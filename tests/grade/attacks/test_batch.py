@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lab_utils.grade.classroom import gradebook, run
 from lab_utils.grade.classroom import job as jobs
-from lab_utils.grade.classroom import run
+from lab_utils.grade.classroom.export import export
 from lab_utils.grade.classroom.job import Done, Job, grade_one
 from lab_utils.grade.classroom.store import Store
 from lab_utils.grade.spec import Lab
@@ -100,7 +101,7 @@ def write_class(folder: Path) -> dict[str, Points | None]:
 def test_a_class_full_of_attacks_is_graded_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (run, jobs):
+    for module in (run, jobs, gradebook):
         monkeypatch.setattr(module, "load_lab", lambda unit=None: LAB)
     monkeypatch.setattr(run, "version_of", lambda unit: "version")
     expected = write_class(tmp_path / "class")
@@ -121,5 +122,9 @@ def test_a_class_full_of_attacks_is_graded_to_its_end(
         else:
             earned = {task: verdict["points"] for task, verdict in verdicts.items()}
             assert earned == points, f"{learner}: {said}"
+    exported = export(tmp_path / "out")
+    assert exported.submissions == len(expected)
+    for page in exported.folder.glob("**/*.html"):
+        assert "<script>alert" not in page.read_text()
     again = run.grade_class(order, open_graders, Console(quiet=True))
     assert (again.graded, again.kept) == (0, sum(map(len, found.values())))
