@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from lab_utils.components.watch import Greedy
 from lab_utils.errors import LabError
 from lab_utils.grade.workers import Running
 from lab_utils.measure.run_queue import (
@@ -37,6 +38,9 @@ from lab_utils.measure.run_queue import (
 ONE_THREAD = 1.05
 """Processor time of all threads over the first one's, up to which the others do not count."""
 NOTHING_S = 1e-3
+STILL_S = 5e-3
+"""Processor time that whoever stands still may use: a signal takes a moment to arrive."""
+SWEEPS = 50
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Stopwatch:
 
     def __init__(self, running: Running) -> None:
         self._running = running
+        self._stopped_at_s: float | None = None
+        """Processor time of all that was stopped; None while it may run."""
 
     def time(self, work: Callable[[], None]) -> Lap:
         """Let the worker run, do the work, stop the worker again."""
@@ -92,22 +98,46 @@ class Stopwatch:
         return Lap(wall_s, min(wall_s, max(wall_s - queued_s, cpu_s)), cpu_s, alone)
 
     def stop(self) -> None:
-        """Stop the worker and all that it started, until it is timed next."""
+        """Stop the worker and all that it started, until it is timed next.
+
+        Raises Greedy where it starts processes faster than they can be stopped.
+        """
         stopped: set[int] = set()
-        while new := [pid for pid in self._running.processes() if pid not in stopped]:
+        for _ in range(SWEEPS):
+            new = [pid for pid in self._running.processes() if pid not in stopped]
+            if not new:
+                break
             _signal(new, signal.SIGSTOP)  # and look again: one may have started another meanwhile
             for pid in new:
                 stands_still(pid)
             stopped.update(new)
+        else:
+            raise Greedy("started processes faster than they could be stopped")
+        self._stopped_at_s = self._used_s()
 
     def go(self) -> None:
-        """Let the worker run, untimed."""
+        """Let the worker run, untimed.
+
+        Raises Greedy where it did not stand still until now: a timer can send the waking
+        signal.
+        """
+        went_on_s = 0.0 if self._stopped_at_s is None else self._used_s() - self._stopped_at_s
+        self._stopped_at_s = None
+        if went_on_s > STILL_S:
+            raise Greedy("went on while it was to stand still")
         _signal(self._running.processes(), signal.SIGCONT)
+
+    def _used_s(self) -> float:
+        used_s = 0.0
+        for pid in self._running.processes():
+            with suppress(LabError):
+                used_s += process_cpu_s(pid)
+        return used_s
 
     @contextmanager
     def _awake(self) -> Iterator[None]:
-        self.go()
         try:
+            self.go()
             yield
         finally:
             self.stop()

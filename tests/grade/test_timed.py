@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from lab_utils.components.sandbox import refusal
+from lab_utils.components.watch import Greedy
 from lab_utils.grade import findings, notebook, timed
 from lab_utils.grade.decision import Curve, Standing, curve_of
 from lab_utils.grade.findings import finding_on_timing
@@ -139,6 +140,27 @@ QUEUES = (
     "def digest(data):\n"
     "    return honest(data)"
 )
+WAKES = """
+import ctypes, signal, threading
+signal.signal(signal.SIGCONT, lambda *_: None)  # the kernel drops a timer that is ignored
+lib = ctypes.CDLL(None)
+class Event(ctypes.Structure):
+    _fields_ = [("value", ctypes.c_void_p), ("signal", ctypes.c_int), ("notify", ctypes.c_int),
+                ("rest", ctypes.c_char * 48)]
+timer, event = ctypes.c_void_p(), Event(None, signal.SIGCONT, 0)
+lib.timer_create(1, ctypes.byref(event), ctypes.byref(timer))
+every = (ctypes.c_long * 4)(0, 20_000_000, 0, 20_000_000)
+lib.timer_settime(timer, 0, every, None)
+
+def spin():
+    while True: pass
+
+threading.Thread(target=spin, daemon=True).start()
+
+def digest(data):
+    return honest(data)
+"""
+"""The kernel sends SIGCONT every 20 ms, and a thread keeps the reference's core busy."""
 SLEEPS = "import time\ndef digest(data):\n    time.sleep(0.02)\n    return once(data)"
 
 
@@ -157,6 +179,26 @@ def test_time_that_is_not_spent_computing_counts(grade_source: GradeSource, sour
     assert (verdict.state, verdict.points) == ("failed", 0)
     assert verdict.figures["speedup"].value.high < 1.5
     assert grade_source(times(4), task=task).points == 4
+
+
+def test_a_worker_that_does_not_stand_still_earns_nothing(grade_source: GradeSource) -> None:
+    verdict = grade_source(times(4) + "honest = digest\n" + WAKES, task=TASK)
+    assert (verdict.state, verdict.points) == ("failed", 0)  # found out, or slowed by itself
+    assert grade_source(times(4), task=TASK).points == 4
+
+
+def test_whoever_went_on_meanwhile_is_found_out(workers: Workers) -> None:
+    spins = "import threading\ndef digest(data):\n    threading.Thread(target=spin).start()\n"
+    spins += "def spin():\n    while True: pass"
+    cells = [{"number": 1, "source": spins, "own": True}]
+    with workers.running(cells, "digest", 20, threads=1) as running:
+        watch = Stopwatch(running)
+        watch.time(lambda: running.function(data=b"x"))
+        os.kill(running.pid, signal.SIGCONT)
+        time.sleep(0.1)
+        os.kill(running.pid, signal.SIGSTOP)
+        with pytest.raises(Greedy, match="went on while it was to stand still"):
+            watch.go()
 
 
 def test_a_reference_that_fails_is_no_fault_of_the_answers(grade_source: GradeSource) -> None:
@@ -200,7 +242,7 @@ def state_of(pid: int) -> str:
 def test_what_others_hold_is_taken_off_and_nothing_else(workers: Workers) -> None:
     """Four processes on the worker's only core: the wall's clock sees them, its own does not."""
     core = min(os.sched_getaffinity(0))
-    source = f"import os\nos.sched_setaffinity(0, [{core}])\n" + SOURCE.format(rounds=1000)
+    source = f"import os\nos.sched_setaffinity(0, [{core}])\n" + SOURCE.format(rounds=10_000)
     cells = [{"number": 1, "source": source, "own": True}]
     with workers.running(cells, "digest", 60, threads=1) as running:
         watch = Stopwatch(running)
