@@ -35,8 +35,8 @@ ORIGIN = "origin.json"
 BEGIN, END = "<|begin|>", "<|end|>"
 VOCABULARY, CONTEXT = 2048, 512
 WIDTH, LAYERS, HEADS, CACHED_HEADS, INNER = 256, 5, 8, 4, 640
-SEQUENCE, BATCH = 256, 16
-RATE, WARM_UP, DECAY, CLIP = 4e-3, 50, 0.1, 1.0
+SEQUENCE, BATCH = 256, 4
+RATE, WARM_UP, DECAY, CLIP = 2e-3, 50, 0.1, 1.0
 HELD_OUT_CHARACTERS = 60_000
 
 
@@ -124,7 +124,7 @@ def train(network: Any, ids: torch.Tensor, steps: int, seed: int) -> list[float]
 def main() -> None:
     """Train, judge on text that was held out, and keep."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--into", type=Path, default=FOLDER)
     given = parser.parse_args()

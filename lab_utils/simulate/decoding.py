@@ -1,0 +1,211 @@
+"""Language models under load, step by step: static batches against continuous batching.
+
+    engine = Engine(decode_s=lambda batch: 0.02 + 0.001 * batch,
+                    prefill_s=lambda tokens: 2e-4 * tokens, batch_most=16)
+    static(requests, engine, wait_s=0.1).tokens_per_s
+    continuous(requests, engine).tokens_per_s
+
+A decoder gives one token to every sequence of its batch in each step, and a step takes hardly
+longer for sixteen sequences than for one. So the question is how full the batch is. *Static*: it is
+filled once, and its slots stay taken until the longest answer is done. *Continuous*: after each
+step whoever is done leaves and whoever waits comes in (Yu et al., Orca, OSDI 2022). The times of a
+step are measured on the real engine and given to `Engine`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lab_utils.errors import LabError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Requests:
+    """arrived_s: in order. prompt_tokens, new_tokens: of each, at least 1."""
+
+    arrived_s: Floats
+    prompt_tokens: NDArray[np.int_]
+    new_tokens: NDArray[np.int_]
+
+    @classmethod
+    def of(cls, arrived_s: ArrayLike, prompt_tokens: ArrayLike, new_tokens: ArrayLike) -> Requests:
+        """Checked, from lists or arrays; one number stands for all."""
+        arrived = np.asarray(arrived_s, dtype=float)
+        prompts, news = (
+            np.broadcast_to(np.asarray(tokens, dtype=int), arrived.shape)
+            for tokens in (prompt_tokens, new_tokens)
+        )
+        if arrived.size == 0 or np.any(np.diff(arrived) < 0):
+            raise LabError("The arrivals are none or not in order; expected growing seconds.")
+        if prompts.min() < 1 or news.min() < 1:
+            raise LabError(
+                f"A request has {prompts.min()} prompt tokens or asks for {news.min()} new ones; "
+                "expected at least 1 of each."
+            )
+        return cls(arrived, prompts, news)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a model's step takes, and how much fits.
+
+    decode_s: sequences in the batch → seconds for one token of each. prefill_s: prompt tokens →
+    seconds to read them, which also gives the first new token. batch_most: sequences at once.
+    cache_tokens: what the KV cache holds, prompts and answers together; None is without limit.
+    """
+
+    decode_s: Callable[[int], float]
+    prefill_s: Callable[[int], float]
+    batch_most: int
+    cache_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_most < 1:
+            raise LabError(f"The batch holds {self.batch_most}; expected at least 1 sequence.")
+
+
+@dataclass(frozen=True)
+class Generated:
+    """When each request got its first and its last token; in seconds, in the order of arrival.
+
+    batch_sizes: sequences that were given a token in each decoding step. busy_s: time in steps.
+    """
+
+    requests: Requests
+    first_s: Floats
+    done_s: Floats
+    batch_sizes: NDArray[np.int_]
+    busy_s: float
+
+    @property
+    def time_to_first_token_s(self) -> Floats:
+        """From arrival to the first token that its author sees."""
+        return self.first_s - self.requests.arrived_s
+
+    @property
+    def latency_s(self) -> Floats:
+        """From arrival to the last token."""
+        return self.done_s - self.requests.arrived_s
+
+    @property
+    def time_per_token_s(self) -> Floats:
+        """Between a request's tokens, on average; of those that asked for more than one."""
+        several = self.requests.new_tokens > 1
+        return ((self.done_s - self.first_s) / np.maximum(self.requests.new_tokens - 1, 1))[several]
+
+    @property
+    def tokens_per_s(self) -> float:
+        """New tokens of all requests, from the first arrival to the last token."""
+        lasted_s = self.done_s.max() - self.requests.arrived_s[0]
+        return float(self.requests.new_tokens.sum() / lasted_s)
+
+
+def static(requests: Requests, engine: Engine, wait_s: float = 0.0) -> Generated:
+    """A batch is filled once and answered as a whole.
+
+    It starts when it is full, or when its oldest request has waited `wait_s` and the engine is
+    free. Prompts are padded to the longest; the last token of the longest answer ends it for all.
+    """
+    first, done = _empty(requests), _empty(requests)
+    sizes: list[int] = []
+    now_s = busy_s = 0.0
+    start = 0
+    while start < requests.arrived_s.size:
+        members = _next_batch(requests, engine, start, now_s, wait_s)
+        full = members.size == engine.batch_most
+        oldest_s = float(requests.arrived_s[start])
+        # A batch that is not full has waited for company that did not come.
+        begun_s = float(requests.arrived_s[members[-1]]) if full else oldest_s + wait_s
+        now_s = max(now_s, begun_s)
+        steps = int(requests.new_tokens[members].max()) - 1
+        padded = int(members.size * requests.prompt_tokens[members].max())
+        lasts_s = engine.prefill_s(padded) + steps * engine.decode_s(members.size)
+        sizes += [int(members.size)] * steps
+        now_s, busy_s = now_s + lasts_s, busy_s + lasts_s
+        first[members] = done[members] = now_s  # the answers are sent when all are there
+        start += members.size
+    return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
+
+
+def continuous(requests: Requests, engine: Engine) -> Generated:
+    """After each step whoever is done leaves, and whoever waits comes in, first come first served.
+
+    A newcomer is let in if its whole answer fits into the cache, so nobody is sent away again.
+    While a prompt is read the others wait for their next token. Raises LabError for a request that
+    never fits.
+    """
+    _must_fit(requests, engine)
+    first, done = _empty(requests), _empty(requests)
+    left = requests.new_tokens.copy()
+    whole = requests.prompt_tokens + requests.new_tokens
+    waiting: deque[int] = deque(range(requests.arrived_s.size))
+    active: list[int] = []
+    sizes: list[int] = []
+    now_s = busy_s = 0.0
+    while waiting or active:
+        if not active:
+            now_s = max(now_s, float(requests.arrived_s[waiting[0]]))
+        came = _let_in(requests, engine, waiting, active, whole, now_s)
+        if came:
+            reads_s = engine.prefill_s(int(requests.prompt_tokens[came].sum()))
+            now_s, busy_s = now_s + reads_s, busy_s + reads_s
+            first[came] = now_s
+            left[came] -= 1
+            active += came
+        else:
+            step_s = engine.decode_s(len(active))
+            now_s, busy_s = now_s + step_s, busy_s + step_s
+            sizes.append(len(active))
+            left[active] -= 1
+        done[[one for one in active if left[one] == 0]] = now_s
+        active = [one for one in active if left[one] > 0]
+    return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
+
+
+def _next_batch(
+    requests: Requests, engine: Engine, start: int, now_s: float, wait_s: float
+) -> NDArray[np.int_]:
+    """Who is in the batch that begins with `start`, once the engine is free at `now_s`."""
+    leaves_s = max(now_s, float(requests.arrived_s[start]) + wait_s)
+    there = int(np.searchsorted(requests.arrived_s, leaves_s, side="right"))
+    return np.arange(start, min(max(there, start + 1), start + engine.batch_most))
+
+
+def _let_in(
+    requests: Requests,
+    engine: Engine,
+    waiting: deque[int],
+    active: list[int],
+    whole: NDArray[np.int_],
+    now_s: float,
+) -> list[int]:
+    came: list[int] = []
+    taken = int(whole[active].sum())
+    while waiting and len(active) + len(came) < engine.batch_most:
+        one = waiting[0]
+        fits = engine.cache_tokens is None or taken + whole[one] <= engine.cache_tokens
+        if requests.arrived_s[one] > now_s or not fits:
+            break
+        came.append(waiting.popleft())
+        taken += int(whole[one])
+    return came
+
+
+def _must_fit(requests: Requests, engine: Engine) -> None:
+    most = int((requests.prompt_tokens + requests.new_tokens).max())
+    if engine.cache_tokens is not None and most > engine.cache_tokens:
+        raise LabError(
+            f"A request needs {most} tokens of cache, which holds {engine.cache_tokens}; it would "
+            "wait for ever."
+        )
+
+
+def _empty(requests: Requests) -> Floats:
+    return np.full(requests.arrived_s.size, np.nan)

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from lab_utils.errors import LabError
+from lab_utils.measure.load.arrivals import poisson
+from lab_utils.simulate.decoding import Engine, Generated, Requests, continuous, static
+
+ENGINE = Engine(decode_s=lambda batch: 0.01, prefill_s=lambda tokens: 0.001 * tokens, batch_most=8)
+
+
+def crowd(seed: int = 1, rate_rps: float = 20) -> Requests:
+    """Answers of very different lengths, as a chat's are."""
+    arrived_s = poisson(rate_rps, 60, seed).due_s
+    chance = np.random.default_rng(seed)
+    news = np.clip(chance.geometric(1 / 60, arrived_s.size), 1, 500)
+    return Requests.of(arrived_s, chance.integers(5, 20, arrived_s.size), news)
+
+
+def test_one_request_takes_its_prompt_and_its_steps() -> None:
+    requests = Requests.of([1.0], 20, 5)
+    for found in (continuous(requests, ENGINE), static(requests, ENGINE)):
+        assert found.done_s.tolist() == pytest.approx([1 + 0.02 + 4 * 0.01])
+        assert found.batch_sizes.tolist() == [1, 1, 1, 1]
+    assert continuous(requests, ENGINE).time_to_first_token_s[0] == pytest.approx(0.02)
+    assert continuous(requests, ENGINE).time_per_token_s[0] == pytest.approx(0.01)
+    assert static(requests, ENGINE).time_to_first_token_s[0] == pytest.approx(0.06)
+
+
+def test_equals_that_come_together_gain_nothing_from_continuity() -> None:
+    requests = Requests.of([0.0] * 8, 10, 30)
+    one, other = static(requests, ENGINE), continuous(requests, ENGINE)
+    np.testing.assert_allclose(one.done_s, other.done_s)
+    assert one.tokens_per_s == pytest.approx(other.tokens_per_s)
+
+
+def test_a_static_batch_ends_with_its_longest_answer() -> None:
+    requests = Requests.of([0.0, 0.0], 10, [2, 101])
+    found = static(requests, ENGINE)
+    assert found.done_s.tolist() == pytest.approx([0.02 + 1.0] * 2)
+    freed = continuous(requests, ENGINE)
+    assert freed.done_s.tolist() == pytest.approx([0.02 + 0.01, 0.02 + 1.0])
+
+
+def test_a_static_batch_waits_for_company_and_then_goes() -> None:
+    requests = Requests.of([0.0, 0.05, 0.3], 10, 2)
+    found = static(requests, ENGINE, wait_s=0.1)
+    assert found.batch_sizes.tolist() == [2, 1]
+    assert found.done_s.tolist() == pytest.approx([0.13, 0.13, 0.42])
+    full = static(Requests.of([0.0] * 8, 10, 2), ENGINE, wait_s=100)
+    assert full.done_s.max() < 1
+
+
+def test_a_newcomer_holds_the_others_up_while_its_prompt_is_read() -> None:
+    requests = Requests.of([0.0, 0.015], [10, 500], [4, 1])
+    found = continuous(requests, ENGINE)
+    assert found.first_s.tolist() == pytest.approx([0.01, 0.02 + 0.5])
+    assert found.done_s[0] == pytest.approx(0.02 + 0.5 + 0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_continuous_batching_keeps_the_batch_full(seed: int) -> None:
+    requests = crowd(seed)
+    one, other = static(requests, ENGINE, wait_s=0.05), continuous(requests, ENGINE)
+    for found in (one, other):
+        assert not np.isnan(found.done_s).any()
+        assert (found.done_s >= found.first_s).all()
+    assert other.tokens_per_s > 2 * one.tokens_per_s
+    assert np.median(other.latency_s) < np.median(one.latency_s) / 2
+
+
+def test_every_token_is_made_once() -> None:
+    requests = crowd()
+    found = continuous(requests, ENGINE)
+    assert found.batch_sizes.sum() + requests.arrived_s.size == requests.new_tokens.sum()
+    assert found.batch_sizes.max() <= ENGINE.batch_most
+    expected_s = 0.01 * found.batch_sizes.size + 0.001 * requests.prompt_tokens.sum()
+    assert found.busy_s == pytest.approx(expected_s)
+
+
+def test_the_cache_is_never_overfull() -> None:
+    requests = crowd()
+    limit = 600
+    tight = Engine(ENGINE.decode_s, ENGINE.prefill_s, 8, cache_tokens=limit)
+    found = continuous(requests, tight)
+    whole = requests.prompt_tokens + requests.new_tokens
+    for at_s in found.first_s[::7]:
+        held = whole[(found.first_s <= at_s) & (found.done_s > at_s)].sum()
+        assert held <= limit
+    assert found.tokens_per_s < continuous(requests, ENGINE).tokens_per_s
+
+
+def test_who_came_first_is_begun_first() -> None:
+    found: Generated = continuous(crowd(), ENGINE)
+    assert (np.diff(found.first_s) >= 0).all()
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(LabError, match="none or not in order"):
+        Requests.of([], 1, 1)
+    with pytest.raises(LabError, match="A request has 0 prompt tokens"):
+        Requests.of([0.0], 0, 1)
+    with pytest.raises(LabError, match="The batch holds 0"):
+        Engine(ENGINE.decode_s, ENGINE.prefill_s, 0)
+    with pytest.raises(LabError, match="A request needs 60 tokens of cache, which holds 50"):
+        continuous(Requests.of([0.0], 10, 50), Engine(ENGINE.decode_s, ENGINE.prefill_s, 1, 50))
