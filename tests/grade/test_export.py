@@ -178,6 +178,29 @@ def test_a_learner_sees_nothing_of_the_others(marks: Path) -> None:
     assert "://" not in report.replace('xmlns="http://', "")
 
 
+def test_what_a_person_must_look_at_is_said_and_has_no_points(tmp_path: Path) -> None:
+    out = tmp_path / "grades"
+    faster = verdict("build_predictor", "implausible", "Faster than this machine.", figures=FIGURES)
+    part = verdict("preprocess", "partial", "1.7 times.", points=0.85)
+    with Store(out) as store:
+        submission = HandedIn("anna", UNIT, "anna.ipynb", b"{}")
+        store.found(submission, "v")
+        for one in (part, faster):
+            facts = submission.digest, "v", one, {}
+            store.record(Row("anna", UNIT, one["task"], *facts, {}, "s", "t", "2026-11-25T10"))
+    folder = export(out).folder
+    report = (folder / "class.html").read_text()
+    assert "Do build_predictor: Faster than this machine." in report.split("Most common")[0]
+    page = (folder / "learners" / file_name("anna")).read_text()
+    assert "not settled yet" in page
+    assert "0.85 of 2" in page
+    assert "0 of 2" not in page
+    (test, other) = json.loads(next((folder / "gradescope").iterdir()).read_text())["tests"]
+    assert "status" not in test
+    assert (other["score"], other["status"]) == (0, "failed")
+    assert table(folder / f"canvas-{UNIT}.csv")[1][UNIT] == ""
+
+
 def test_mistakes_are_grouped_by_what_was_said(marks: Path) -> None:
     with Store(marks, read_only=True) as store:
         found = mistakes(gradebook(store))

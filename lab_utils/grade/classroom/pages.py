@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 from lab_utils.grade.classroom.gradebook import Graded
 from lab_utils.grade.classroom.similar import Likeness
-from lab_utils.grade.verdict import COLOURS, MARKS
+from lab_utils.grade.verdict import COLOURS, MARKS, UNSETTLED
 from lab_utils.show.page import page
 
 LEARNER = Path(__file__).with_name("learner.html.j2")
@@ -48,7 +49,7 @@ def file_name(learner: str) -> str:
 
 def learner_page(submissions: Sequence[Graded]) -> str:
     """What one learner may see: points, reasons and figures of all units handed in."""
-    return page(LEARNER, submissions=submissions, marks=MARKS)
+    return page(LEARNER, submissions=submissions, marks=MARKS, unsettled=UNSETTLED)
 
 
 def class_page(
@@ -59,7 +60,7 @@ def class_page(
     for one in graded:
         by_unit[one.unit].append(one)
     units = [_unit(unit, own, likeness.get(unit)) for unit, own in sorted(by_unit.items())]
-    return page(CLASS, units=units, notes=notes, file_name=file_name)
+    return page(CLASS, units=units, notes=notes, file_name=file_name, unsettled=UNSETTLED)
 
 
 def mistakes(graded: Sequence[Graded]) -> list[Mistake]:
@@ -118,7 +119,7 @@ def _states(graded: Sequence[Graded]) -> dict[str, str] | None:
     axes.set_yticks(range(len(titles)), titles)
     axes.invert_yaxis()
     axes.set_xlabel("submissions")
-    figure.legend(ncols=4, loc="outside lower left", frameon=False)
+    figure.legend(ncols=len(COLOURS), loc="outside lower left", frameon=False)
     return _plot(figure, "How each task went")
 
 
@@ -126,13 +127,14 @@ def _points(settled: Sequence[Graded]) -> dict[str, str] | None:
     """How many learners got how many points."""
     if len(settled) < 2:
         return None
-    counts = Counter(one.points for one in settled)
+    counts = Counter(math.floor(one.points) for one in settled)
+    rounded = ", rounded down" if any(one.points % 1 for one in settled) else ""
     figure, axes = _axes(2.4)
     out_of = max(one.out_of for one in settled)
     axes.bar(list(counts), list(counts.values()), width=0.8 * min(1, out_of / 12), color="#0072B2")
     axes.set_xlim(-0.5, out_of + 0.5)
     axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel(f"points, of {out_of:g}")
+    axes.set_xlabel(f"points{rounded}, of {out_of:g}")
     axes.set_ylabel("learners")
     return _plot(figure, "Points")
 
