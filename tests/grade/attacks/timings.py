@@ -54,7 +54,8 @@ ATTACKS = [
         "a clock that stands still meanwhile",
         """
         import time, numpy as np
-        clocks = {n: getattr(time, n) for n in ("perf_counter", "monotonic", "time", "process_time")}
+        names = ("perf_counter", "monotonic", "time", "process_time")
+        clocks = {name: getattr(time, name) for name in names}
         hidden = dict.fromkeys(clocks, 0.0)
         for name, clock in clocks.items():
             setattr(time, name, lambda name=name, clock=clock: clock() - hidden[name])
@@ -198,8 +199,9 @@ ATTACKS = [
             global calls
             calls += 1
             if calls == 1: hogs()
+            made = np.sqrt((matrix @ matrix.T).diagonal())
             if calls == 6: os.close(starter)
-            return np.sqrt((matrix @ matrix.T).diagonal())
+            return made
         """,
         SLOW,
     ),
