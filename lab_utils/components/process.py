@@ -26,6 +26,7 @@ from lab_utils.errors import LabError
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 POLL_S = 0.05
 LOG_TAIL_LINES = 15
+LOG_BYTES = 8 * 2**20
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(?=[/\s])")  # what follows says that it is whole
 
 
@@ -109,10 +110,11 @@ class Process:
         return self._supervisor is not None and self._supervisor.poll() is None
 
     def log(self) -> str:
-        """All that the server has printed so far."""
+        """What the server has printed so far; of very much, the last part."""
         # pread: the server writes at the offset that this file and its own share.
         size = os.fstat(self._log.fileno()).st_size
-        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+        start = max(0, size - LOG_BYTES)
+        return os.pread(self._log.fileno(), size - start, start).decode(errors="replace")
 
     @property
     def url(self) -> str:

@@ -41,6 +41,8 @@ PRIVATE = ("/tmp", "/dev/shm")
 PRIVATE_BYTES = 2**30
 FILE_BYTES = 2**30
 MEMORY_BYTES = 8 * 2**30
+FILES = 4096
+"""Open at the same time: each socket and pipe holds memory of the kernel's."""
 WITH_FILTER = (
     "limits=$1; shift; for n in 9 8 7 6 5 4 3; do [ -e /proc/self/fd/$n ] || break; done; "
     f'eval "exec prlimit $limits {PROGRAM} --seccomp $n \\"\\$@\\" $n<\\"\\$0\\""'
@@ -72,6 +74,7 @@ class Sandbox:
         would be writable inside.
         """
         limits = ["--core=0", f"--fsize={FILE_BYTES}", f"--data={MEMORY_BYTES}"]
+        limits += [f"--nofile={FILES}"]
         rest = [*self._arguments(), "--", *inner]
         refused = system_calls.filter_file()
         if refused is None:
@@ -79,8 +82,7 @@ class Sandbox:
         return ["sh", "-c", WITH_FILTER, str(refused), " ".join(limits), *rest]
 
     def _arguments(self) -> list[str]:
-        arguments = ["--unshare-all", "--unshare-user", "--disable-userns"]
-        arguments += ["--die-with-parent", "--cap-drop", "ALL"]
+        arguments = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
         arguments += ["--as-pid-1"] if self.first else []
         for shown in (*SYSTEM, *(f"/etc/{name}" for name in SETTINGS), *PROCESSOR):
             arguments += ["--ro-bind-try", shown, shown]

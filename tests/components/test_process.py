@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.components.process import Process
+from lab_utils.components.process import LOG_BYTES, Process
 from lab_utils.errors import LabError
 from tests.started import alive, assert_gone
 
@@ -158,3 +158,11 @@ def test_it_ends_with_a_starter_whose_fork_lives_on() -> None:
     assert alive(fork)  # it holds the pipe's end that the supervisor watches
     assert_gone(started)
     os.kill(fork, signal.SIGKILL)
+
+
+def test_of_a_log_without_end_the_last_part_is_read() -> None:
+    source = "import time\nfor _ in range(20): print('x' * 2**20)\nprint('last', flush=True)"
+    command = [sys.executable, "-c", f"{source}\ntime.sleep(60)"]
+    chatty = Process("chatty", command, ready=lambda: "last" in chatty.tail())
+    with chatty:
+        assert len(chatty.log()) == LOG_BYTES
