@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from lab_utils.grade import plausible
 from lab_utils.grade.decision import Curve, Standing, curve_of
@@ -10,7 +11,7 @@ from lab_utils.grade.services import Comparison
 from lab_utils.grade.spec import ServiceTask, Task, TimedTask, Work
 from lab_utils.grade.timed import Timing
 from lab_utils.grade.verdict import Figure, State
-from lab_utils.machine.ceilings import ceilings
+from lab_utils.machine.ceilings import Ceilings, ceilings
 from lab_utils.measure.interval import Interval
 
 BY_THE_MEDIAN = "the longest run could not tell the two apart, so its median decides"
@@ -70,8 +71,14 @@ def doubt_of(work: Work, calls_per_s: Interval) -> Finding | None:
     """No points, and why, for a speed that this machine cannot have; None for one that it can."""
     if not work.operations and not work.bytes:
         return None
-    doubted = plausible.doubt(work, calls_per_s, ceilings())
+    doubted = plausible.doubt(work, calls_per_s, _ceilings())
     return Finding(0, plausible.sentence(doubted), "implausible") if doubted else None
+
+
+@cache
+def _ceilings() -> Ceilings:
+    """Once for each process that grades: on a machine that is never quiet they are not kept."""
+    return ceilings()
 
 
 def figures_of_timing(found: Timing) -> dict[str, Figure]:

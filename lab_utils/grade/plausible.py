@@ -26,8 +26,10 @@ def doubt(work: Work, calls_per_s: Interval, found: Ceilings) -> str:
     if found.disturbed_cores > LEAVES_CORES:
         return ""
     matrix = found.matrix.get(work.precision)
+    if work.precision == "any":
+        matrix = max(found.matrix.values(), key=lambda rate: rate.per_s.high)
     for per_call, rate, unit in (
-        (work.operations, matrix, f"billion {work.precision} operations"),
+        (work.operations, matrix, f"billion operations in {work.precision}"),
         (work.bytes, found.read, "billion bytes read from memory"),
     ):
         if not per_call or rate is None:

@@ -71,7 +71,8 @@ class Work:
     """What one call has to do at least, for whoever asks whether a speed is possible.
 
     operations: multiplications and additions of the matrix kind, in `precision` ("fp32", "bf16",
-    "int8"). bytes: to be read from memory at least; 0 where they may come from a cache.
+    "int8", or "any", the fastest of them here). bytes: to be read from memory at least; 0 where
+    they may come from a cache.
     """
 
     operations: float = 0

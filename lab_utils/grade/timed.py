@@ -102,6 +102,8 @@ def compare(
     NotComparable where the reference does.
     """
     chance = random.Random(seed)
+    for one in (workers, workers.beside):  # both load at the same time
+        one.start()
     with (
         _reference(task, workers) as reference,
         workers.running(cells, task.function, task.limit_s, task.threads) as running,

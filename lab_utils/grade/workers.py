@@ -191,7 +191,8 @@ class Workers:
             output=os.devnull,
         )
 
-    def _running(self) -> ForkServer:
+    def start(self) -> None:
+        """Begin to load what answers import, without waiting for it."""
         if self._server is None or not self._server.alive():
             self._end()
             own = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-"))
@@ -202,7 +203,11 @@ class Workers:
             self._server = self._stack.enter_context(
                 ForkServer(Path(own), PRELOAD, adopt=True, sandbox=place)
             )
-            self._server.wait_until_ready()
+
+    def _running(self) -> ForkServer:
+        self.start()
+        assert self._server is not None
+        self._server.wait_until_ready()
         return self._server
 
     def _clear(self) -> None:

@@ -254,7 +254,7 @@ def test_what_others_hold_is_taken_off_and_nothing_else(workers: Workers) -> Non
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
     assert lap.alone
-    assert lap.own_s < 0.6 * lap.wall_s
+    assert lap.own_s < 0.8 * lap.wall_s
 
 
 def burner(core: int) -> int:
@@ -295,13 +295,14 @@ def ceilings_of(operations_per_s: float, disturbed_cores: float = 0.0) -> Ceilin
         (Work(operations=0.9e6), "passed"),
         (Work(operations=2e6), "implausible"),
         (Work(bytes=2e6), "implausible"),
+        (Work(operations=2e6, precision="any"), "implausible"),
         (Work(operations=2e6, precision="int4"), "passed"),  # nothing was measured for it
     ],
 )
 def test_faster_than_the_machine_is_flagged_and_earns_nothing(
     monkeypatch: pytest.MonkeyPatch, work: Work, state: str
 ) -> None:
-    monkeypatch.setattr(findings, "ceilings", lambda: ceilings_of(1e9))
+    monkeypatch.setattr(findings, "_ceilings", lambda: ceilings_of(1e9))
     task = replace(TASK, work=lambda case: work)
     found = finding_on_timing(task, timing(4))  # a thousand calls a second
     assert (found.state, found.points(task)) == (state, 4 if state == "passed" else 0)
@@ -311,13 +312,13 @@ def test_faster_than_the_machine_is_flagged_and_earns_nothing(
 
 
 def test_a_ceiling_that_others_held_down_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "ceilings", lambda: ceilings_of(1e9, disturbed_cores=0.5))
+    monkeypatch.setattr(findings, "_ceilings", lambda: ceilings_of(1e9, disturbed_cores=0.5))
     task = replace(TASK, work=lambda case: Work(operations=9e9))
     assert finding_on_timing(task, timing(4)).state == "passed"
 
 
 def test_what_failed_is_not_implausible_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "ceilings", lambda: ceilings_of(1e9))
+    monkeypatch.setattr(findings, "_ceilings", lambda: ceilings_of(1e9))
     task = replace(TASK, work=lambda case: Work(operations=9e9))
     assert finding_on_timing(task, timing(1, share=0)).state == "failed"
 

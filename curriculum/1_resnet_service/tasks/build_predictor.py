@@ -1,10 +1,10 @@
 """Task 6: the same answer, computed faster."""
 
-from lab_utils.grade.spec import Answer, Deployment, ServiceTask
+from lab_utils.grade.spec import Answer, Deployment, ServiceTask, Work
 from lab_utils.measure.interval import Interval
 
 from .forms import need_function
-from .replies import draw_pictures, in_turn, job_predict, judge_replies, tuned_service
+from .replies import draw_pictures, in_turn, job_predict, judge_replies, operations, tuned_service
 
 PREDICTOR_BAR = 1.2
 """Measured on 2 cores, five times, quiet and busy: ONNX Runtime 2.07 to 2.26, eager again 1.01."""
@@ -41,6 +41,7 @@ BUILD_PREDICTOR = ServiceTask(
     judge=judge_replies,
     limit_s=180,
     bar=lambda cores: PREDICTOR_BAR,
+    work=lambda: Work(operations(), "fp32"),
     rehearse=rehearse_predictor,
     too_slow="Run the network in an engine that merges its layers (ONNX Runtime, "
     "OpenVINO), and give that engine compute_threads threads: it does not read "

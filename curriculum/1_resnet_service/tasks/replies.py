@@ -11,6 +11,7 @@ import torch
 from lab_utils.grade.spec import Answer, Deployment, Wrong
 from lab_utils.measure.interval import Interval, ratio_interval
 from lab_utils.models import pictures
+from lab_utils.models.layers import layer_costs
 from lab_utils.serve.resnet_request import TOP, ResNetRequest
 
 from .forms import Labels, kind_of, labels_of
@@ -40,6 +41,13 @@ def draw_pictures(seed: int, count: int) -> list[bytes]:
 def tuned_service(cores: int) -> Deployment:
     """The job's program with one worker a core and one compute thread each."""
     return Deployment(JOB_APP, workers=cores, compute_threads=1)
+
+
+@cache
+def operations() -> float:
+    """Multiplications and additions in the network's layers for one picture."""
+    costs = layer_costs(_job().model.network, torch.zeros(1, 3, 224, 224))
+    return float(sum(2 * cost.multiply_adds for cost in costs.values()))
 
 
 @cache

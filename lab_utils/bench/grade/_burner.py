@@ -1,6 +1,6 @@
 """A process that keeps a core busy in bursts, and goes when its parent does.
 
-python -m lab_utils.bench.grade._burner SEED PARENT
+python _burner.py SEED PARENT
 """
 
 from __future__ import annotations
