@@ -289,11 +289,10 @@ check("service_settings", service_settings)
 # `compute_threads` threads and no more.
 #
 # **You pass** when your predictor, behind the same Flask application, answers at
-# least 1.2 times as many requests per second as the original, whole interval
-# again, with both tuned as in task 5: one worker a core, one thread each. So the
-# ratio is your engine's alone. Every answer given under load is compared with the
-# original's to the same picture: each probability within 0.001, and no picture is
-# ever sent twice.
+# least 1.2 times as many requests per second as the original, with both tuned as in
+# task 5: one worker a core, one thread each. So the ratio is your engine's alone.
+# Every answer given under load is compared with the original's to the same picture:
+# each probability within 0.001, and no picture is ever sent twice.
 #
 # **Why every answer is checked:** a stored answer is the fastest of all, and there
 # are subtler ways to be fast and wrong: fewer bits, a smaller picture, an answer
