@@ -4,9 +4,9 @@
 
 A sandbox has its own files, processes and network, but some of what the kernel keeps belongs to
 none of these: keyrings, shared memory and queues by number (left there, they would be found by the
-next answer), the hypervisor's sockets, namespaces within this one, and the priority, cores and limits of process 1, from which
-the next answer is forked. These calls fail with "operation not permitted", and so does every call
-of another architecture than this machine's own.
+next answer), the hypervisor's sockets, namespaces within this one, and the priority, cores and
+limits of process 1, from which the next answer is forked. These calls fail with "operation not
+permitted", and so does every call of another architecture than this machine's own.
 
 The filter is a classic BPF program over `struct seccomp_data`, seccomp(2); the numbers are those of
 the kernel's system call tables.

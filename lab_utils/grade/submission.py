@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from lab_utils.errors import LabError
 from lab_utils.grade.spec import Task, Wrong
 
 MAX_BYTES = 25 * 2**20
+MAX_CODE, MAX_CELLS = 2**20, 2000
+"""Characters of code, and cells of it: reading more takes the time and memory of a class."""
 BUILT_FOLDERS = ("labs", "solutions")
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises: also for a null byte, and for source that is nested very deep."""
@@ -84,7 +87,7 @@ class Submission:
         What is needed comes before what needs it, as it must have been run.
         """
         there = {name for cell in self.cells[: place + 1] for name in bound_names(cell.source)}
-        wanted = _used_names(own.source) - there
+        wanted = set(_used_names(own.source) - there)
         needed: list[Cell] = []
         while new := [
             cell
@@ -166,7 +169,8 @@ def defines(source: str, function: str) -> bool:
     return function in bound_names(source)
 
 
-def bound_names(source: str) -> set[str]:
+@lru_cache(maxsize=MAX_CELLS)
+def bound_names(source: str) -> frozenset[str]:
     """The names that a cell binds, outside of functions and classes; none where it cannot be read.
 
     >>> sorted(bound_names("import os.path as p\\nif p: a, (b, c) = f\\ndef d(x): e = x"))
@@ -184,16 +188,17 @@ def bound_names(source: str) -> set[str]:
             names.add(node.id)
         elif not isinstance(node, ast.Lambda):
             waiting += ast.iter_child_nodes(node)
-    return names
+    return frozenset(names)
 
 
-def _used_names(source: str) -> set[str]:
-    return {
+@lru_cache(maxsize=MAX_CELLS)
+def _used_names(source: str) -> frozenset[str]:
+    return frozenset(
         node.id
         for statement in _statements(source)
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
+    )
 
 
 def _is_blank(source: str, function: str) -> bool:
@@ -240,11 +245,18 @@ def _without_magic(line: str) -> str:
 
 
 def _cells(notebook: dict[str, Any]) -> Iterator[Cell]:
+    characters = cells = 0
     for number, cell in enumerate(notebook["cells"], 1):
         if not isinstance(cell, dict) or cell.get("cell_type") != "code":
             continue
         source = cell.get("source", "")
         text = "".join(map(str, source if isinstance(source, list) else [source]))
+        characters, cells = characters + len(text), cells + 1
+        if characters > MAX_CODE or cells > MAX_CELLS:
+            raise LabError(
+                f"The notebook holds more than {MAX_CODE // 2**20} MB of code or {MAX_CELLS} cells "
+                "of it; keep data in files, and hand in the lab's cells alone."
+            )
         marks = cell.get("metadata", {}).get("nbgrader", {})
         if not marks.get("grade"):
             task = str(marks.get("grade_id")) if marks.get("solution") else None
