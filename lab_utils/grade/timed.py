@@ -8,9 +8,9 @@ not timed stands still. Every timed call's output is judged.
 The clock is the grader's (`stopwatch.py`). Between its two readings lie only the calls: messages
 are packed before, outputs are read after. What is left is a message through a socket and its
 conversions in the worker, the same for both. What a worker computes for it is measured with the
-same inputs and outputs and a function that does nothing, and taken off both; the quickest of a few
-such blocks is taken, so that never too much is. What is left of it draws a ratio towards 1, and a
-call that is not long against it is no task to be timed.
+same inputs and outputs and a function that does nothing, in the reference's worker, and taken off
+both. What is left of it draws a ratio towards 1, and a call that is not long against it is no task
+to be timed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PLAN = Plan(
 )
 """An answer at the bar is called faster in at most 1 % of gradings and slower in as many; one that
 lies farther off, less often."""
-WIRE_BLOCKS = 3
+WIRE_BLOCKS = 5
 WORTH_TIMING = 4
 """How many times a message's cost a call of the reference has to take, message included."""
 REFERENCE_LIMIT_S = 300.0
@@ -259,12 +259,12 @@ class _Pair:
         return laps["reference"], laps["answer"]
 
     def wire_s(self, calls: int) -> float:
-        """Seconds that a worker computes for a message, the least of a few blocks."""
+        """Seconds that a worker computes for a message, the median of a few blocks."""
         with _reference_fails():
             nothing = self._reference.nothing(self._outputs[0])
             cases = [self.cases[0]] * calls
             laps = [self._reference.call(cases, nothing)[0] for _ in range(WIRE_BLOCKS)]
-        return min(lap.cpu_s for lap in laps) / calls
+        return float(np.median([lap.cpu_s for lap in laps])) / calls
 
 
 @contextmanager

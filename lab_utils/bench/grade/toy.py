@@ -24,7 +24,7 @@ import hashlib
 
 def digest(data):
     for _ in range({rounds}):
-        made = hashlib.pbkdf2_hmac("sha256", data, b"salt", 100)
+        made = hashlib.pbkdf2_hmac("sha256", data, b"salt", 400)
     return made
 """
 DOUBLE = "def double(x):\n    return 2 * x"
