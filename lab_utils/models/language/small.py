@@ -1,6 +1,6 @@
 """Load a language model: the course's own, or one of the hub by its name.
 
-    model = load()                              # data/language: 4 million weights, reads English
+    model = load()                              # 4 million weights that read English
     model.text(model.generate("The statement", new_tokens=20))
     model.perplexity()                          # on text that it was not trained on
     load("Qwen/Qwen3-0.6B")                     # where the hub answers
@@ -24,12 +24,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from lab_utils.errors import LabError
-from lab_utils.files import ROOT
 from lab_utils.measure.interval import Interval
+from lab_utils.models.language.folder import HELD_OUT, ORIGIN, own_folder
 from lab_utils.models.language.perplexity import Ids, Logits, perplexity, windows
 
-FOLDER = ROOT / "data" / "language"
-HELD_OUT, ORIGIN = "held_out.txt", "origin.json"
 WINDOW = 256
 
 
@@ -87,12 +85,12 @@ class LanguageModel:
 
 def held_out() -> str:
     """Text that the course's own model was not trained on."""
-    return (FOLDER / HELD_OUT).read_text(encoding="utf-8")
+    return (own_folder() / HELD_OUT).read_text(encoding="utf-8")
 
 
 def origin() -> dict[str, Any]:
     """How, when and on what the course's own model was made."""
-    found: dict[str, Any] = json.loads((FOLDER / ORIGIN).read_text())
+    found: dict[str, Any] = json.loads((own_folder() / ORIGIN).read_text())
     return found
 
 
@@ -103,7 +101,12 @@ def load(name: str | None = None) -> LanguageModel:
     name: of a model of the hub, as "Qwen/Qwen3-0.6B". Raises LabError where it cannot be had.
     """
     logging.disable_progress_bar()
-    place = str(FOLDER) if name is None else name
+    if name is None and not (own_folder() / ORIGIN).exists():
+        raise LabError(
+            "The course's own language model has not been trained on this machine yet; train it "
+            "once: .venv/bin/python -m lab_utils.models.language.train"
+        )
+    place = str(own_folder()) if name is None else name
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
         network = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
@@ -120,7 +123,7 @@ def load(name: str | None = None) -> LanguageModel:
             f"the course's own, {made['parameters'] / 1e6:.1f} million weights, trained on "
             f"{made['trained_on_tokens']:,} tokens of Python's documentation"
         )
-        return LanguageModel(network, tokenizer, source, FOLDER)
+        return LanguageModel(network, tokenizer, source, own_folder())
     return LanguageModel(network, tokenizer, f"{name}, from the hub")
 
 
