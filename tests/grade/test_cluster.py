@@ -2,9 +2,9 @@
 
 import json
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -117,23 +117,25 @@ def test_a_cluster_gives_the_same_marks(cluster: LocalCluster, tmp_path: Path) -
 
 def test_a_worker_that_dies_is_another_try(tmp_path: Path) -> None:
     folder, out = small_class(tmp_path / "class"), tmp_path / "out"
-    with dask_cluster() as cluster:
-        killer = threading.Thread(target=kill_at_work, args=(cluster, out))
-        killer.start()
+    with Store(out):
+        pass
+    with dask_cluster() as cluster, ThreadPoolExecutor(1) as threads:
+        killed = threads.submit(kill_at_work, cluster, out)
         outcome = grade_class(
             order(folder, out), on_cluster(cluster.scheduler_address), Console(stderr=True)
         )
-        killer.join()
+        assert killed.result(timeout=0) < 11
     assert outcome.graded == 11
     points = [row["verdict"]["points"] for row in recorded(out)]
     assert sum(points) == 2 * (3 * 2 + 2)
 
 
-def kill_at_work(cluster: LocalCluster, out: Path) -> None:
-    """End one worker while it grades: after the first verdict there is more to do."""
-    while not out.joinpath(STORE).exists() or len(recorded(out)) < 2:
+def kill_at_work(cluster: LocalCluster, out: Path) -> int:
+    """End one worker while it grades; gives how many verdicts there were by then."""
+    while (count := len(recorded(out))) < 2:
         time.sleep(0.05)
     psutil.Process(next(iter(cluster.workers.values())).pid).kill()
+    return count
 
 
 def test_a_job_whose_workers_always_die_is_an_error(tmp_path: Path) -> None:
