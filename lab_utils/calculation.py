@@ -29,3 +29,10 @@ class Calculation:
             got = " ".join(given) or "nothing"
             raise LabError(f"{self.name} was given {got}; expected {expected}.")
         return self.compute(**given)
+
+
+def positive(**numbers: float) -> None:
+    """Raises LabError, naming the number, where one of them is not above 0."""
+    for name, number in numbers.items():
+        if not number > 0:
+            raise LabError(f"{name} is {number:g}; expected a number above 0.")

@@ -6,8 +6,7 @@ architectures*, Communications of the ACM 52(4), 2009.
 
 from __future__ import annotations
 
-from lab_utils.calculation import Calculation
-from lab_utils.errors import LabError
+from lab_utils.calculation import Calculation, positive
 
 
 def attainable_per_s(intensity: float, peak_per_s: float, bandwidth_bytes_per_s: float) -> float:
@@ -18,7 +17,7 @@ def attainable_per_s(intensity: float, peak_per_s: float, bandwidth_bytes_per_s:
     >>> attainable_per_s(intensity=0.5, peak_per_s=400e9, bandwidth_bytes_per_s=30e9) / 1e9
     15.0
     """
-    _positive(
+    positive(
         intensity=intensity, peak_per_s=peak_per_s, bandwidth_bytes_per_s=bandwidth_bytes_per_s
     )
     return min(peak_per_s, intensity * bandwidth_bytes_per_s)
@@ -26,7 +25,7 @@ def attainable_per_s(intensity: float, peak_per_s: float, bandwidth_bytes_per_s:
 
 def ridge_point(peak_per_s: float, bandwidth_bytes_per_s: float) -> float:
     """Operations a byte at which memory and arithmetic are the limit together: peak / bandwidth."""
-    _positive(peak_per_s=peak_per_s, bandwidth_bytes_per_s=bandwidth_bytes_per_s)
+    positive(peak_per_s=peak_per_s, bandwidth_bytes_per_s=bandwidth_bytes_per_s)
     return peak_per_s / bandwidth_bytes_per_s
 
 
@@ -43,14 +42,8 @@ def critical_batch(
     >>> round(critical_batch(1.97e14, 8.2e11, bytes_per_weight=2))
     240
     """
-    _positive(bytes_per_weight=bytes_per_weight)
+    positive(bytes_per_weight=bytes_per_weight)
     return ridge_point(peak_per_s, bandwidth_bytes_per_s) * bytes_per_weight / 2
-
-
-def _positive(**inputs: float) -> None:
-    for name, value in inputs.items():
-        if not value > 0:
-            raise LabError(f"{name} is {value:g}; expected a number above 0.")
 
 
 _WILLIAMS = "Williams, Waterman, Patterson, Roofline, Communications of the ACM 52(4), 2009"

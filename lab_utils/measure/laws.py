@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab_utils.calculation import Calculation
+from lab_utils.calculation import Calculation, positive
 from lab_utils.errors import LabError
 
 
@@ -14,7 +14,7 @@ def littles_law_latency_s(in_flight: float, rate_rps: float) -> float:
     >>> round(littles_law_latency_s(in_flight=16, rate_rps=975.048 / 2), 5)
     0.03282
     """
-    _positive(in_flight=in_flight, rate_rps=rate_rps)
+    positive(in_flight=in_flight, rate_rps=rate_rps)
     return in_flight / rate_rps
 
 
@@ -26,7 +26,7 @@ def amdahl_speedup(share: float, factor: float) -> float:
     >>> round(amdahl_speedup(share=0.9, factor=10), 2)
     5.26
     """
-    _positive(factor=factor)
+    positive(factor=factor)
     if not 0 <= share <= 1:
         raise LabError(f"share is {share:g}; expected a part of the whole, from 0 to 1.")
     return 1 / ((1 - share) + share / factor)
@@ -41,7 +41,7 @@ def serial_share(speedup: float, workers: float) -> float:
     >>> round(serial_share(speedup=1.9, workers=2), 3)
     0.053
     """
-    _positive(speedup=speedup)
+    positive(speedup=speedup)
     if not workers >= 2:
         raise LabError(f"workers is {workers:g}; expected at least 2.")
     return (1 / speedup - 1 / workers) / (1 - 1 / workers)
@@ -60,12 +60,6 @@ def fan_out_slow_share(servers: float, slow_share: float) -> float:
     if not 0 <= slow_share <= 1:
         raise LabError(f"slow_share is {slow_share:g}; expected a part of all, from 0 to 1.")
     return float(1 - (1 - slow_share) ** servers)
-
-
-def _positive(**inputs: float) -> None:
-    for name, value in inputs.items():
-        if not value > 0:
-            raise LabError(f"{name} is {value:g}; expected a number above 0.")
 
 
 LITTLES_LAW = Calculation(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab_utils.calculation import Calculation
+from lab_utils.calculation import Calculation, positive
 from lab_utils.errors import LabError
 
 
@@ -64,7 +64,7 @@ def kv_cache_bytes(
     >>> kv_cache_bytes(layers=32, cached_heads=32, head_width=128, bytes_per_value=2, tokens=1)
     524288
     """
-    _positive(
+    positive(
         layers=layers, cached_heads=cached_heads, head_width=head_width,
         bytes_per_value=bytes_per_value, tokens=tokens,
     )  # fmt: skip
@@ -73,7 +73,7 @@ def kv_cache_bytes(
 
 def bits_per_weight(bits: float, group: float, scale_bits: float = 16) -> float:
     """Bits that a quantised weight takes, with its part of the scale of its group."""
-    _positive(bits=bits, group=group)
+    positive(bits=bits, group=group)
     if not scale_bits >= 0:
         raise LabError(f"scale_bits is {scale_bits:g}; expected 0 or more.")
     return bits + scale_bits / group
@@ -85,7 +85,7 @@ def quantised_speedup(from_bits: float, bits: float, group: float, scale_bits: f
     >>> round(quantised_speedup(from_bits=16, bits=4, group=128, scale_bits=16), 3)
     3.879
     """
-    _positive(from_bits=from_bits)
+    positive(from_bits=from_bits)
     return from_bits / bits_per_weight(bits, group, scale_bits)
 
 
@@ -93,7 +93,7 @@ def memory_bytes(
     parameters: float, bits_per_weight: float, cache_bytes_per_token: float, tokens: float
 ) -> float:
     """Weights, and the KV cache of all tokens that are alive at once. Activations come on top."""
-    _positive(parameters=parameters, bits_per_weight=bits_per_weight)
+    positive(parameters=parameters, bits_per_weight=bits_per_weight)
     if not (cache_bytes_per_token >= 0 and tokens >= 0):
         raise LabError(
             f"cache_bytes_per_token is {cache_bytes_per_token:g} and tokens {tokens:g}; "
@@ -104,13 +104,13 @@ def memory_bytes(
 
 def prefill_s(parameters: float, prompt_tokens: float, peak_per_s: float) -> float:
     """Seconds for a prompt, at least: two operations a parameter and token, at the peak."""
-    _positive(parameters=parameters, prompt_tokens=prompt_tokens, peak_per_s=peak_per_s)
+    positive(parameters=parameters, prompt_tokens=prompt_tokens, peak_per_s=peak_per_s)
     return 2 * parameters * prompt_tokens / peak_per_s
 
 
 def decode_s(parameters: float, bytes_per_weight: float, bandwidth_bytes_per_s: float) -> float:
     """Seconds for one new token of one sequence, at least: every weight is read once."""
-    _positive(
+    positive(
         parameters=parameters,
         bytes_per_weight=bytes_per_weight,
         bandwidth_bytes_per_s=bandwidth_bytes_per_s,
@@ -130,7 +130,7 @@ def answer_s(
 
     The prompt gives the first new token. The cache is taken to be small against the weights.
     """
-    _positive(new_tokens=new_tokens)
+    positive(new_tokens=new_tokens)
     first_s = prefill_s(parameters, prompt_tokens, peak_per_s)
     return first_s + (new_tokens - 1) * decode_s(
         parameters, bytes_per_weight, bandwidth_bytes_per_s
@@ -153,12 +153,6 @@ def expected_tokens(acceptance: float, drafted: float) -> float:
     if acceptance == 1:
         return drafted + 1
     return float((1 - acceptance ** (drafted + 1)) / (1 - acceptance))
-
-
-def _positive(**given: float) -> None:
-    for name, number in given.items():
-        if not number > 0:
-            raise LabError(f"{name} is {number:g}; expected a number above 0.")
 
 
 _PARAMETERS = "weights of the model"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lab_utils.calculation import Calculation
+from lab_utils.calculation import Calculation, positive
 from lab_utils.errors import LabError
 
 TOLERANCE = 0.1
@@ -49,7 +49,7 @@ def average_value(target: float) -> Metric:
 
     What is seen is the total. (`AverageValue` of an external or object metric.)
     """
-    _positive(target=target)
+    positive(target=target)
 
     def desired(replicas: int, total: float, tolerance: Tolerance) -> int:
         if replicas and tolerance.holds(total / (target * replicas)):
@@ -64,7 +64,7 @@ def value(target: float) -> Metric:
 
     What is seen is the figure, with all replicas ready. (`Value` of an external or object metric.)
     """
-    _positive(target=target)
+    positive(target=target)
 
     def desired(replicas: int, seen: float, tolerance: Tolerance) -> int:
         ratio = seen / target
@@ -91,7 +91,7 @@ def pods(target: float) -> Metric:
     change smaller: at the target before fewer replicas, at 0 before more. Where this would turn the
     direction round, nothing changes. Raises LabError where no ready pod has a figure.
     """
-    _positive(target=target)
+    positive(target=target)
 
     def desired(replicas: int, seen: Sequence[Pod], tolerance: Tolerance) -> int:
         known = [pod.figure for pod in seen if pod.ready and pod.figure is not None]
@@ -253,17 +253,11 @@ def desired_replicas(replicas: float, value: float, target: float) -> float:
     >>> desired_replicas(replicas=50, value=90, target=75)
     60.0
     """
-    _positive(replicas=replicas, target=target)
+    positive(replicas=replicas, target=target)
     if not value >= 0:
         raise LabError(f"value is {value:g}; expected 0 or more.")
     ratio = value / target
     return replicas if Tolerance().holds(ratio) else float(math.ceil(ratio * replicas))
-
-
-def _positive(**given: float) -> None:
-    for name, number in given.items():
-        if not number > 0:
-            raise LabError(f"{name} is {number:g}; expected a number above 0.")
 
 
 HPA = Calculation(
