@@ -46,16 +46,22 @@ def sojourn_s(due_s: ArrayLike, service_s: ArrayLike) -> NDArray[np.float64]:
     >>> sojourn_s([0, 1, 1, 9], 2.0).tolist()
     [2.0, 3.0, 5.0, 2.0]
     """
-    due = np.asarray(due_s, dtype=float)
+    due = in_order(due_s)
     service = np.broadcast_to(np.asarray(service_s, dtype=float), due.shape)
-    if due.size == 0 or np.any(np.diff(due) < 0):
-        raise LabError("The arrivals are none or not in order; expected growing seconds.")
     if not np.all(service >= 0):
         raise LabError("A service time is negative; expected seconds, 0 or more.")
     done_work = np.cumsum(service)
     # The server is idle last before the request that maximises arrival − work done before it.
     finished = done_work + np.maximum.accumulate(due - done_work + service)
     return np.asarray(finished - due)
+
+
+def in_order(due_s: ArrayLike) -> NDArray[np.float64]:
+    """Arrival times as an array; raises LabError where there are none or one is out of order."""
+    due = np.asarray(due_s, dtype=float)
+    if due.size == 0 or np.any(np.diff(due) < 0):
+        raise LabError("The arrivals are none or not in order; expected growing seconds.")
+    return due
 
 
 MM1 = Calculation(

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.errors import LabError
+from lab_utils.measure.queueing import in_order
 
 Floats = NDArray[np.float64]
 
@@ -37,13 +38,11 @@ class Requests:
     @classmethod
     def of(cls, arrived_s: ArrayLike, prompt_tokens: ArrayLike, new_tokens: ArrayLike) -> Requests:
         """Checked, from lists or arrays; one number stands for all."""
-        arrived = np.asarray(arrived_s, dtype=float)
+        arrived = in_order(arrived_s)
         prompts, news = (
             np.broadcast_to(np.asarray(tokens, dtype=int), arrived.shape)
             for tokens in (prompt_tokens, new_tokens)
         )
-        if arrived.size == 0 or np.any(np.diff(arrived) < 0):
-            raise LabError("The arrivals are none or not in order; expected growing seconds.")
         if prompts.min() < 1 or news.min() < 1:
             raise LabError(
                 f"A request has {prompts.min()} prompt tokens or asks for {news.min()} new ones; "

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.errors import LabError
+from lab_utils.measure.queueing import in_order
 from lab_utils.simulate.hpa import SYNC_S, Autoscaler
 
 ANSWERED, REJECTED, EXPIRED = 0, 1, 2
@@ -123,9 +124,7 @@ def simulate(
     and nothing that has begun is interrupted. Raises LabError where the arrivals are none or not in
     order.
     """
-    arrivals = np.asarray(arrived_s, dtype=float)
-    if arrivals.size == 0 or np.any(np.diff(arrivals) < 0):
-        raise LabError("The arrivals are none or not in order; expected growing seconds.")
+    arrivals = in_order(arrived_s)
     urgency = np.zeros(arrivals.size, int) if priorities is None else np.asarray(priorities, int)
     if urgency.shape != arrivals.shape or urgency.min() < 0:
         raise LabError(
