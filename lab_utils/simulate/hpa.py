@@ -68,9 +68,7 @@ def value(target: float) -> Metric:
 
     def desired(replicas: int, seen: float, tolerance: Tolerance) -> int:
         ratio = seen / target
-        if not replicas:
-            return math.ceil(ratio)
-        return replicas if tolerance.holds(ratio) else math.ceil(ratio * replicas)
+        return _by_ratio(replicas, replicas, ratio, tolerance) if replicas else math.ceil(ratio)
 
     return desired
 
@@ -101,15 +99,20 @@ def pods(target: float) -> Metric:
         unready = sum(not pod.ready for pod in seen)
         ratio = sum(known) / len(known) / target
         if not missing and not (unready and ratio > 1):
-            return replicas if tolerance.holds(ratio) else math.ceil(ratio * len(known))
+            return _by_ratio(replicas, len(known), ratio, tolerance)
         known += [target if ratio < 1 else 0.0] * missing
         known += [0.0] * (unready if ratio > 1 else 0)
         careful = sum(known) / len(known) / target
-        found = math.ceil(careful * len(known))
+        found = _by_ratio(replicas, len(known), careful, tolerance)
         turned = (ratio - 1) * (careful - 1) < 0 or (careful - 1) * (found - replicas) < 0
-        return replicas if tolerance.holds(careful) or turned else found
+        return replicas if turned else found
 
     return desired
+
+
+def _by_ratio(replicas: int, counted: int, ratio: float, tolerance: Tolerance) -> int:
+    """counted: the replicas that the ratio is about."""
+    return replicas if tolerance.holds(ratio) else math.ceil(ratio * counted)
 
 
 # ---- how fast it may change ----------------------------------------------------------------------
