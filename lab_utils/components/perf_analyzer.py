@@ -55,7 +55,7 @@ def perf_analyzer(
     words, where it does not come to an end or the model is not there.
     """
     python = environments.python(ENVIRONMENT)
-    packages = next((python.parent.parent / "lib").glob("python3.*")) / "site-packages"
+    packages = environments.packages(python)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

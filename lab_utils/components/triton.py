@@ -51,20 +51,20 @@ class Triton:
         cache_bytes: int = 16 * 2**20,
         start_timeout_s: float = 120,
         folders: Sequence[Path] = (),
-        waiting: environments.Waiting | None = None,
+        waiting: environments.Waiting = environments.silently,
     ) -> None:
         self._repository = repository
         self._cache_bytes = cache_bytes
         self._start_timeout_s = start_timeout_s
         self._folders = folders
-        self._waiting = () if waiting is None else (waiting,)
+        self._waiting = waiting
         self._stack = ExitStack()
         self._process: Process | None = None
         self.url = self.grpc_address = self.metrics_url = ""
 
     def __enter__(self) -> Self:
-        python = environments.python(ENVIRONMENT, *self._waiting)
-        packages = next((python.parent.parent / "lib").glob("python3.*")) / "site-packages"
+        python = environments.python(ENVIRONMENT, self._waiting)
+        packages = environments.packages(python)
         bundle = packages / "pytriton" / "tritonserver"
         if not (bundle / "bin" / "tritonserver").exists():
             raise LabError(
@@ -122,9 +122,9 @@ class Triton:
             except LabError as error:
                 if not left or not TAKEN.search(str(error)):
                     raise
-                continue
-            self._process = process
-            return
+            else:
+                self._process = process
+                return
 
     def _server(self, bundle: Path, packages: Path, python: Path, folder: Path) -> Process:
         http, grpc, metrics = _free_ports(3)

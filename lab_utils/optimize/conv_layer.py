@@ -15,7 +15,6 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -124,7 +123,7 @@ class Programs(Together[AskedProcess]):
         layer: ConvLayer,
         search: Search,
         threads: int,
-        waiting: environments.Waiting = lambda label, about_s: nullcontext(),
+        waiting: environments.Waiting = environments.silently,
     ) -> None:
         lacking = search.lacks()
         if lacking is not None:
@@ -215,7 +214,7 @@ def timed(
     search: Search,
     threads: int,
     rounds: int,
-    waiting: environments.Waiting = lambda label, about_s: nullcontext(),
+    waiting: environments.Waiting = environments.silently,
     watch: Watch = iter,
 ) -> Timed:
     """Start both processes, run every program in turn, stop them; else what was recorded."""

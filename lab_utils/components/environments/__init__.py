@@ -75,6 +75,11 @@ class Environment:
         return self.folder / "bin" / "python"
 
 
+def silently(label: str, about_s: float) -> AbstractContextManager[None]:
+    """A `Waiting` that shows nothing."""
+    return nullcontext()
+
+
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
@@ -90,7 +95,7 @@ def made(name: str) -> bool:
     return _environment(name).python.exists()  # follows the link to the Python beneath
 
 
-def python(name: str, waiting: Waiting = lambda label, about_s: nullcontext()) -> Path:
+def python(name: str, waiting: Waiting = silently) -> Path:
     """The environment's interpreter; the environment is made where it is not there yet.
 
     Two processes that ask at once do not make it twice. Raises LabError, in one sentence, where
@@ -114,6 +119,11 @@ def python(name: str, waiting: Waiting = lambda label, about_s: nullcontext()) -
     return environment.python
 
 
+def packages(interpreter: Path) -> Path:
+    """The folder of the packages beside an environment's interpreter, for programs they carry."""
+    return next((interpreter.parent.parent / "lib").glob("python3.*")) / "site-packages"
+
+
 def get(name: str) -> str:
     """How to make the environment before it is needed, for the catalogue."""
     environment = _environment(name)
@@ -127,7 +137,7 @@ def command(
     name: str,
     script: Path,
     *arguments: object,
-    waiting: Waiting = lambda label, about_s: nullcontext(),
+    waiting: Waiting = silently,
 ) -> list[str]:
     """The command that runs a file in the environment, which is made where it is not there yet.
 
