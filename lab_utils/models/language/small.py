@@ -125,14 +125,3 @@ def load(name: str | None = None) -> LanguageModel:
         )
         return LanguageModel(network, tokenizer, source, own_folder())
     return LanguageModel(network, tokenizer, f"{name}, from the hub")
-
-
-def damaged(network: Any, bits: int) -> Any:
-    """Round every matrix in place to so many bits, one scale a row: the plainest quantisation."""
-    levels = 2 ** (bits - 1) - 1
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim == 2:
-                scale = parameter.abs().amax(dim=1, keepdim=True) / levels
-                parameter.copy_(torch.round(parameter / scale) * scale)
-    return network

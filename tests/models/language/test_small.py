@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from pydoc_data import topics
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from lab_utils.models.decoder import Decoder
 from lab_utils.models.language import train
 from lab_utils.models.language.folder import own_folder
 from lab_utils.models.language.perplexity import perplexity, windows
-from lab_utils.models.language.small import LanguageModel, damaged, held_out, load, origin
+from lab_utils.models.language.small import LanguageModel, held_out, load, origin
 
 pytestmark = pytest.mark.alone  # it trains, with all cores
 TINY = {
@@ -40,6 +41,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageModel]:
 @pytest.fixture(scope="module")
 def few(model: LanguageModel) -> np.ndarray:
     return windows(model.ids(held_out()), 64)[:32]
+
+
+def damaged(network: Any, bits: int) -> Any:
+    """Round every matrix in place to so many bits, one scale a row: the plainest quantisation."""
+    levels = 2 ** (bits - 1) - 1
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 2:
+                scale = parameter.abs().amax(dim=1, keepdim=True) / levels
+                parameter.copy_(torch.round(parameter / scale) * scale)
+    return network
 
 
 def test_it_says_where_it_comes_from(model: LanguageModel) -> None:
