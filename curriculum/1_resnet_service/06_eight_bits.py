@@ -29,7 +29,6 @@ from lab_utils.measure.profile import onnx as onnx_profile
 from lab_utils.models import pictures, resnet
 from lab_utils.models.layers import layer_costs
 from lab_utils.optimize import calibration
-from lab_utils.optimize.artefacts import prepared
 from lab_utils.optimize.comparison import (
     agreement,
     answer_in_turn,
@@ -41,10 +40,11 @@ from lab_utils.optimize.comparison import (
 )
 from lab_utils.optimize.graph import onnxruntime_graph
 from lab_utils.optimize.inputs import preprocessed
-from lab_utils.optimize.int8_variants import DYNAMIC_UNSIGNED
+from lab_utils.optimize.int8_variants import DYNAMIC, DYNAMIC_UNSIGNED
 from lab_utils.optimize.layer_errors import layer_errors
+from lab_utils.optimize.making import made_together
 from lab_utils.optimize.onnx_layers import layer_times_s, onnx_layers
-from lab_utils.optimize.variants import prepare
+from lab_utils.optimize.variants import VARIANTS
 from lab_utils.optimize.worker import Running, VariantProcess
 from lab_utils.scale import at
 from lab_utils.serve import load
@@ -92,18 +92,20 @@ model = resnet.load()
 print("weights:", model.source)
 
 
-def made(recipe):
-    return prepared(recipe, model.network, len(model.labels), batch=1)
+def made(recipes, label):
+    """The files that the recipes make of this network, made side by side."""
+    return made_together(recipes, model.network, len(model.labels), watch=watching(label))
 
 
-files = {"fp32": prepare("ONNX Runtime", model)}
-for name in progress(["dynamic", "dynamic, unsigned", "static"], "Saved models"):
-    if name == "dynamic":
-        files[name] = prepare("ONNX Runtime INT8 dynamic", model)
-    elif name == "static":
-        files[name] = prepare("ONNX Runtime INT8", model)
-    else:
-        files[name] = made(DYNAMIC_UNSIGNED)
+files = made(
+    {
+        "fp32": VARIANTS["ONNX Runtime"].recipe,
+        "dynamic": DYNAMIC,
+        "dynamic, unsigned": DYNAMIC_UNSIGNED,
+        "static": calibration.static(),
+    },
+    "Saved models",
+)
 for name, artefact in files.items():
     print(f"{name:18} {artefact.size_bytes / 1e6:5.1f} MB, made in {artefact.prepare_s:4.1f} s")
 
@@ -343,10 +345,12 @@ RECIPES = {
     "64, one scale a layer": calibration.static(per_channel=False),
 }
 INT8 = "ONNX Runtime INT8"
+OTHER = "OpenVINO INT8"  # another engine's, for the end of this lesson
+quantised = made({OTHER: VARIANTS[OTHER].recipe, **RECIPES}, "Calibrations")
 reference = answers("ONNX Runtime", files["fp32"], inputs, threads)
 logits = {}
-for name in progress(list(RECIPES), "Calibrations"):
-    logits[name] = answers(INT8, made(RECIPES[name]), inputs, threads)
+for name in progress(list(RECIPES), "Answers of each"):
+    logits[name] = answers(INT8, quantised[name], inputs, threads)
 
 # %%
 SURE = 0.25
@@ -417,9 +421,9 @@ for name, found in {"fp32": reference, **logits}.items():
 # and of its output against fp32's, with everything that came before.
 
 # %%
-base = made(calibration.RANGES["photographs"])
+base = made({"ranges": calibration.RANGES["photographs"]}, "The fp32 file that was quantised")
 errors = layer_errors(
-    base.folder / calibration.CLEANED, files["static"].folder / "model.onnx", inputs[:2]
+    base["ranges"].folder / calibration.CLEANED, files["static"].folder / "model.onnx", inputs[:2]
 )
 worst = max(errors, key=lambda name: errors[name].output)
 layer_plots.by_layer(
@@ -442,7 +446,7 @@ worst_guess = predict(
 
 # %%
 spared = f"static, {worst} in fp32"
-files[spared] = made(calibration.static(floating=(worst,)))
+files |= made({spared: calibration.static(floating=(worst,))}, "One more")
 logits[spared] = answers(INT8, files[spared], inputs, threads)
 error[spared] = logit_error(logits[spared], reference).scaled(100)
 worst_guess.reveal(error[spared])
@@ -481,8 +485,7 @@ key_figure(f"error of the logits, {worst} in fp32 ÷ all int8",
 # with the network quantised by NNCF from the same 64 photographs.
 
 # %%
-OTHER = "OpenVINO INT8"
-files[OTHER] = prepare(OTHER, model)
+files[OTHER] = quantised[OTHER]
 for name, variant in progress([(spared, INT8), (OTHER, OTHER)], "Processes"):
     running.add({name: VariantProcess(variant, files[name], threads)})
 rivals = {name: running[name] for name in ("fp32", "static", spared, OTHER)}

@@ -110,17 +110,15 @@ def prepared(recipe: Recipe, network: nn.Module, labels: int, batch: int) -> Art
     """
     if not isinstance(batch, int) or batch < 1:
         raise LabError(f"The batch is {batch!r}; expected a whole number of at least 1.")
-    base = None if recipe.base is None else prepared(recipe.base, network, labels, batch)
-    folder = cache_folder() / "optimize" / _name(recipe, network, batch)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if folder.exists():
-            try:
-                return Artefact.read(folder)
-            except LabError:  # what is broken is ours, and can be made again
-                shutil.rmtree(folder)
-        _make(recipe, network, labels, batch, base, folder)
-    return Artefact.read(folder)
+    return _prepared(recipe, network, fingerprint(network), labels, batch)
+
+
+def found(recipe: Recipe, weights: str, batch: int) -> Artefact | None:
+    """The artefact where the cache has it whole. weights: the network's `fingerprint`."""
+    try:
+        return Artefact.read(_folder(recipe, weights, batch))
+    except LabError:
+        return None
 
 
 def fingerprint(network: nn.Module) -> str:
@@ -130,6 +128,22 @@ def fingerprint(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(values.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()[:16]
+
+
+def _prepared(
+    recipe: Recipe, network: nn.Module, weights: str, labels: int, batch: int
+) -> Artefact:
+    base = None if recipe.base is None else _prepared(recipe.base, network, weights, labels, batch)
+    folder = _folder(recipe, weights, batch)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if folder.exists():
+            try:
+                return Artefact.read(folder)
+            except LabError:  # what is broken is ours, and can be made again
+                shutil.rmtree(folder)
+        _make(recipe, network, labels, batch, base, folder)
+    return Artefact.read(folder)
 
 
 def _make(
@@ -162,8 +176,8 @@ def _make(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _name(recipe: Recipe, network: nn.Module, batch: int) -> str:
-    depends: list[object] = [fingerprint(network), facts().processor, facts().instruction_sets]
+def _folder(recipe: Recipe, weights: str, batch: int) -> Path:
+    depends: list[object] = [weights, facts().processor, facts().instruction_sets]
     step: Recipe | None = recipe
     while step is not None:
         depends += [step.name, step.version, versions(step.packages)]
@@ -171,4 +185,5 @@ def _name(recipe: Recipe, network: nn.Module, batch: int) -> str:
         depends += [sys.prefix] if step.of_this_installation else []
         step = step.base
     text = json.dumps(depends, sort_keys=True)
-    return f"{recipe.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    name = f"{recipe.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return cache_folder() / "optimize" / name

@@ -6,7 +6,6 @@ these a process where they shall differ.
 
 from __future__ import annotations
 
-import logging
 import tarfile
 import warnings
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab_utils.components.catalogue import CATALOGUE
 from lab_utils.optimize.artefacts import Recipe
+from lab_utils.optimize.inductor import compiler_checks, fresh_cache, temporary_folder
 from lab_utils.optimize.variant import Floats, Runner, Variant
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ CACHE = "cache.tar"
 TORCH = ("torch", "torchvision")
 ANY_THREADS: dict[str, Any] = {"cpp.dynamic_threads": True}
 """Else the number of threads at compilation is written into the generated code."""
-FROZEN = ANY_THREADS | {"freezing": True}
-"""The weights are constants: batch norm is folded into them, their layout is chosen once."""
+FROZEN = ANY_THREADS | {"freezing": True, "aot_inductor.precompile_headers": False}
+"""The weights are constants: batch norm is folded into them, their layout is chosen once. Headers
+are not prepared for the compiler: for one file that takes longer than it saves."""
 
 
 # ---- what is saved -------------------------------------------------------------------------------
@@ -53,8 +54,7 @@ def _save_package(network: nn.Module, folder: Path, base: Path | None, batch: in
     import torch
     from torch._inductor import aoti_compile_and_package
 
-    _say_less()
-    with torch.no_grad():
+    with fresh_cache(), torch.no_grad():
         exported = torch.export.export(network, (_example(batch),))
         aoti_compile_and_package(
             exported,
@@ -67,9 +67,7 @@ def _save_compiled(network: nn.Module, folder: Path, base: Path | None, batch: i
     """Compile in an empty cache, and keep what it then holds: graphs and compiled code."""
     import torch
     from torch._inductor.runtime.cache_dir_utils import cache_dir
-    from torch._inductor.utils import fresh_cache
 
-    _say_less()
     torch.compiler.reset()
     with fresh_cache():
         with torch.no_grad():
@@ -83,11 +81,6 @@ def _save_compiled(network: nn.Module, folder: Path, base: Path | None, batch: i
 def _worth_keeping(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Not the C++ headers that the compiler has prepared for itself: they are large."""
     return None if member.name.endswith((".gch", ".pch")) else member
-
-
-def _say_less() -> None:
-    """Machines without a GPU are told at each compilation that there is none."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 
 
 def _example(batch: int) -> Tensor:
@@ -164,9 +157,7 @@ def _script(folder: Path, threads: int, labels: int, batch: int) -> Runner:
 def _compiled(folder: Path, threads: int, labels: int, batch: int) -> Runner:
     import torch
     from torch._inductor.runtime.cache_dir_utils import cache_dir
-    from torch._inductor.utils import fresh_cache
 
-    _say_less()
     torch.set_num_threads(threads)
     compiled = torch.compile(_network(folder, labels), options=ANY_THREADS)
     with fresh_cache(), torch.no_grad():
@@ -181,7 +172,9 @@ def _package(folder: Path, threads: int, labels: int, batch: int) -> Runner:
     from torch._inductor import aoti_load_package
 
     torch.set_num_threads(threads)
-    network = aoti_load_package(str(folder / PACKAGE))
+    compiler_checks()
+    with temporary_folder():  # the package is unpacked, opened and no longer needed there
+        network = aoti_load_package(str(folder / PACKAGE))
     return _runner(network, threads, how="AOTInductor package", batch=batch)
 
 
