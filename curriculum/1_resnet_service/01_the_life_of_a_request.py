@@ -346,7 +346,7 @@ runs = interleaved(
         )
         for name in variants
     },
-    rounds=at(scale, ci=6, laptop=8),
+    rounds=at(scale, ci=5, laptop=8),
     watch=watching("Rounds of all three"),
 )
 rates = {name: [run.load.rate_rps for run in runs[name]] for name in variants}
@@ -494,7 +494,7 @@ again = load.for_a_time(
     services[pinned],
     requests,
     connections=connections,
-    duration_s=at(scale, ci=4, laptop=15),
+    duration_s=at(scale, ci=3, laptop=15),
     rate_rps=rate.median,
 ).load
 little.reveal(1e3 * again.mean_latency_s)

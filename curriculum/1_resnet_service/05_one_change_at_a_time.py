@@ -106,7 +106,7 @@ engine_guess = predict(QUESTION.format("ONNX Runtime, still fp32"), unit="times"
 
 # %%
 per_round = at(scale, ci=2, laptop=3)
-drawn = pictures.draw(per_round * at(scale, ci=7, laptop=32), seed=15)
+drawn = pictures.draw(per_round * at(scale, ci=6, laptop=32), seed=15)
 inputs = preprocessed(drawn)
 outcomes = answer_in_turn(running, inputs, per_round, watch=watching("Rounds of all variants"))
 gains = {name: speed(outcomes, name) for name in outcomes if name != REFERENCE}
@@ -432,7 +432,7 @@ pair_guess = predict(
 
 # %%
 timed = conv_layer.timed(
-    layer, search, threads, at(scale, ci=6, laptop=12), waiting, watching("Rounds of the layer")
+    layer, search, threads, at(scale, ci=5, laptop=12), waiting, watching("Rounds of the layer")
 )
 print(timed.where)
 layer_ms = {name: latency_s.scaled(1e3) for name, latency_s in timed.latency_s.items()}
