@@ -197,7 +197,7 @@ for guess, precision in ((int8_gain, "int8"), (bf16_gain, "bf16")):
 # decided by a single property of the code, its **arithmetic intensity**: how
 # many operations it does for each byte that it moves. Then [2]
 #
-# $$\text{attainable rate} = \min(\text{peak},\ \text{intensity} \times \text{bandwidth})$$
+# > attainable rate = min(peak, intensity × bandwidth)
 #
 # On logarithmic axes that is a slope with a flat roof. They meet at the *ridge
 # point*, peak ÷ bandwidth. Left of it memory is the limit, right of it

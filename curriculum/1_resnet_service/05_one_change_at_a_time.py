@@ -209,7 +209,7 @@ if convolutions_ms["bf16 autocast"] > 0:
 # say which one yours is:
 #
 # - the name contains **amx**: the processor has a unit that multiplies whole tiles of
-#   bf16 in one instruction [2]. bf16 wins clearly.
+#   bf16 in one instruction [2]. The convolutions gain several times.
 # - **avx512_core_bf16**: one vector instruction that multiplies pairs of bf16. On
 #   some processors it runs at twice the rate of fp32, on others at half the rate of
 #   its fp32 sibling, so the gain is gone, or it is a loss. Only a measurement tells.
@@ -432,7 +432,7 @@ pair_guess = predict(
 
 # %%
 timed = conv_layer.timed(
-    layer, search, threads, at(scale, ci=5, laptop=12), waiting, watching("Rounds of the layer")
+    layer, search, threads, at(scale, ci=6, laptop=12), waiting, watching("Rounds of the layer")
 )
 print(timed.where)
 layer_ms = {name: latency_s.scaled(1e3) for name, latency_s in timed.latency_s.items()}

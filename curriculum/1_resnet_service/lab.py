@@ -98,14 +98,14 @@ check("preprocess", preprocess)
 # The network gives one number for each label, its **logits**: any size, any sign.
 # Softmax turns all of them together into probabilities that add up to 1:
 #
-# $$p_i = \frac{e^{z_i}}{\sum_j e^{z_j}}$$
+# > pᵢ = exp(zᵢ) ÷ Σⱼ exp(zⱼ)
 #
 # Return the `k` most probable labels, the best first, each as
 # `{"label": …, "probability": …}` with a plain string and a plain float.
 #
 # **Why it is checked:** somebody downstream compares the figure with a threshold.
 # A logit of 7.3 passes every threshold there is. The check also sends logits
-# around 200, of which $e^z$ is infinite in 32 bits: a softmax written by hand
+# around 200, of which exp(z) is infinite in 32 bits: a softmax written by hand
 # gives `nan` there unless it subtracts the largest logit first.
 #
 # <details><summary>Hint</summary>
