@@ -45,11 +45,18 @@ class Decoder:
         embeddings = (1 if self.tied else 2) * self.vocabulary * self.width
         return self.layers * self.layer_parameters + embeddings + self.width
 
+    @property
+    def decode_parameters(self) -> int:
+        """Those that a pass reads: of the embedding it needs one row a token, unless it is tied."""
+        return self.parameters - (0 if self.tied else self.vocabulary * self.width)
+
     def cache_bytes_per_token(self, bytes_per_value: float = 2) -> float:
         """Keys and values that each token leaves in the KV cache, in all layers."""
         return kv_cache_bytes(self.layers, self.cached_heads, self.head_width, bytes_per_value, 1)
 
 
+SMALL = Decoder(24, 1536, 12, 4, 128, 4096, 32_000)
+"""0.7 billion parameters: far beyond a processor's caches, and decoded within a lesson's time."""
 LLAMA_2_7B = Decoder(32, 4096, 32, 32, 128, 11_008, 32_000)
 """Touvron et al., Llama 2, 2023; the shape from the model card's config.json."""
 MISTRAL_7B = Decoder(32, 4096, 32, 8, 128, 14_336, 32_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab_utils.files import cache_folder
+from lab_utils.files import ROOT, cache_folder
 
 HELD_OUT = "held_out.txt"
 """Text that it was not trained on."""
@@ -12,6 +12,15 @@ ORIGIN = "origin.json"
 """How it was made; written last, so only a whole model has one."""
 
 
-def own_folder() -> Path:
-    """On this machine: it is trained once."""
+CARRIED = ROOT / "data" / "language"
+"""The one that the course carries."""
+
+
+def trained_folder() -> Path:
+    """Where one that was trained on this machine is kept."""
     return cache_folder() / "language-model"
+
+
+def own_folder() -> Path:
+    """Of the model in use: the one trained here, where there is one, else the carried one."""
+    return trained_folder() if (trained_folder() / ORIGIN).exists() else CARRIED

@@ -103,8 +103,8 @@ def load(name: str | None = None) -> LanguageModel:
     logging.disable_progress_bar()
     if name is None and not (own_folder() / ORIGIN).exists():
         raise LabError(
-            "The course's own language model has not been trained on this machine yet; train it "
-            "once: .venv/bin/python -m lab_utils.models.language.train"
+            f"The course's own language model is missing from {own_folder()}. Get that folder back "
+            "from the course, or train another: .venv/bin/python -m lab_utils.models.language.train"
         )
     place = str(own_folder()) if name is None else name
     try:

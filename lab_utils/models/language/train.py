@@ -27,7 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from lab_utils.files import write_json, write_text
 from lab_utils.machine.facts import facts, versions
 from lab_utils.models.language.corpus import documents, split
-from lab_utils.models.language.folder import HELD_OUT, ORIGIN, own_folder
+from lab_utils.models.language.folder import HELD_OUT, ORIGIN, trained_folder
 from lab_utils.models.language.perplexity import perplexity, windows
 
 BEGIN, END = "<|begin|>", "<|end|>"
@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--into", type=Path, default=own_folder())
+    parser.add_argument("--into", type=Path, default=trained_folder())
     given = parser.parse_args()
     origin = make(given.into, documents(), given.steps, given.seed)
     print(f"perplexity on held-out text: {origin['held_out_perplexity']}; kept in {given.into}")

@@ -14,8 +14,8 @@ from transformers import AutoTokenizer
 
 from lab_utils.errors import LabError
 from lab_utils.models.decoder import Decoder
-from lab_utils.models.language import train
-from lab_utils.models.language.folder import own_folder
+from lab_utils.models.language import folder, train
+from lab_utils.models.language.folder import trained_folder
 from lab_utils.models.language.perplexity import perplexity, windows
 from lab_utils.models.language.small import LanguageModel, held_out, load, origin
 
@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageModel]:
         for name, value in TINY.items():
             patch.setattr(train, name, value)
         load.cache_clear()
-        train.make(own_folder(), list(topics.topics.values()), steps=60, seed=5)
+        train.make(trained_folder(), list(topics.topics.values()), steps=60, seed=5)
         yield load()
         load.cache_clear()
 
@@ -120,5 +120,6 @@ def test_what_cannot_be_is_refused(
         load("nobody/nothing")
     monkeypatch.setenv("INFERENCE_LAB_CACHE", str(tmp_path))
     load.cache_clear()
-    with pytest.raises(LabError, match="has not been trained on this machine yet"):
+    monkeypatch.setattr(folder, "CARRIED", tmp_path / "carried")
+    with pytest.raises(LabError, match=r"own language model is missing from .*carried\. Get that"):
         load()

@@ -1,0 +1,55 @@
+"""What unit 2's engine reaches of what this machine allows, on a model of true shape.
+
+The model has 0.7 billion seeded weights, far beyond the processor's caches. A pass that writes one
+token for one user reads all of them once, so it takes at least their bytes over the read bandwidth
+that `machine.ceilings` measures just before.
+
+- `decode_bandwidth_fraction_int4`, `decode_bandwidth_fraction_int8`: that least time over the
+  measured time of a token, at batch 1, with blocks of 32 weights at 4 and at 8 bits (4.5 and 8.5
+  with their scales).
+
+    ./lab bench llm --json
+"""
+
+from __future__ import annotations
+
+from lab_utils.bench._document import Figure, say
+from lab_utils.machine.ceilings import ceilings
+from lab_utils.machine.cores import available_cores
+from lab_utils.measure.compare import interleaved
+from lab_utils.measure.interval import interval
+from lab_utils.models.decoder import SMALL
+from lab_utils.models.language.gguf_file import Kind, bits_of
+from lab_utils.models.language.seeded import prompt, seeded
+from lab_utils.scale import at
+from lab_utils.serve.llm_engine import Engine
+
+KINDS: dict[str, Kind] = {"int4": "q4_0", "int8": "q8_0"}
+PROMPT = 16
+ROUNDS_A_REPEAT = 3
+
+
+def measure(scale: str, repeats: int) -> dict[str, Figure]:
+    """All figures of `./lab bench llm`, with their intervals."""
+    threads = available_cores()
+    engines = {name: Engine(seeded(SMALL, kind), threads) for name, kind in KINDS.items()}
+    say("Predicted: 0.4 for both; unpacking a block costs more where there are fewer bytes.")
+    limits = ceilings(threads, anew=True)
+    tokens = at(scale, ci=17, laptop=33)
+    for engine in engines.values():
+        engine.run([prompt(SMALL, PROMPT)], tokens)
+    rounds = interleaved(
+        {
+            name: lambda engine=engine: engine.run([prompt(SMALL, PROMPT)], tokens)  # type: ignore[misc]
+            for name, engine in engines.items()
+        },
+        rounds=ROUNDS_A_REPEAT * repeats,
+    )
+    figures: dict[str, Figure] = {}
+    for name, kind in KINDS.items():
+        engines[name].close()
+        least_s = SMALL.decode_parameters * bits_of(kind) / 8 / limits.bandwidth_bytes_per_s
+        figures[f"decode_bandwidth_fraction_{name}"] = interval(
+            [least_s / interval(run.token_s).median for run in rounds[name]]
+        )
+    return figures

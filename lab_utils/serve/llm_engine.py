@@ -1,0 +1,120 @@
+"""OpenVINO GenAI's engine on a GGUF file: continuous batching over a paged KV cache, step by step.
+
+    with Engine(seeded(SMALL, "q4_0"), threads=2) as engine:
+        run = engine.run([[1, 2, 3]], new_tokens=32)      # Run: when each token came
+        run.time_to_first_token_s, run.token_s            # prefill, then decode
+
+A *step* gives one token to every sequence of the batch. `Engine` steps itself so that each step
+can be timed; a service lets it step in a thread (`serve.llm`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import openvino as ov
+import openvino_genai as genai
+from numpy.typing import NDArray
+
+from lab_utils.errors import LabError
+from lab_utils.machine.cores import available_cores
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A batch that was begun together.
+
+    tokens: of each sequence. step_s: seconds of each step; the first reads the prompts and gives
+    the first token of each.
+    """
+
+    tokens: list[list[int]]
+    step_s: Floats
+
+    @property
+    def time_to_first_token_s(self) -> float:
+        """Reading the prompts."""
+        return float(self.step_s[0])
+
+    @property
+    def token_s(self) -> Floats:
+        """Seconds of each later step: one token for every sequence."""
+        return self.step_s[1:]
+
+
+class Engine:
+    """A loaded model.
+
+    path: a GGUF file. threads: compute threads. cache_gb: of the KV cache, whole gigabytes.
+    batch_most: sequences at once. Raises LabError where the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        threads: int | None = None,
+        cache_gb: int = 1,
+        batch_most: int = 64,
+        **settings: Any,
+    ) -> None:
+        if not path.is_file():
+            raise LabError(f"{path} is not there; write it with models.language.gguf_file.")
+        scheduler = genai.SchedulerConfig()
+        scheduler.cache_size = cache_gb
+        scheduler.max_num_seqs = batch_most
+        scheduler.max_num_batched_tokens = 4096
+        scheduler.dynamic_split_fuse = False
+        self.threads = threads or available_cores()
+        properties = {"INFERENCE_NUM_THREADS": self.threads} | settings
+        try:
+            self.pipeline = genai.ContinuousBatchingPipeline(
+                str(path), scheduler, "CPU", properties
+            )
+        except RuntimeError as error:
+            raise LabError(
+                f"{path.name} could not be loaded: {str(error).splitlines()[-1]}"
+            ) from None
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the model and its cache go."""
+        self.pipeline = None
+
+    def submit(self, prompt: Sequence[int], new_tokens: int, **settings: Any) -> Any:
+        """A request in the queue: its handle. It is worked on in later steps."""
+        config = genai.GenerationConfig()
+        config.max_new_tokens = new_tokens
+        config.ignore_eos = True
+        config.do_sample = False
+        for name, value in settings.items():
+            setattr(config, name, value)
+        self._number += 1
+        ids = ov.Tensor(np.asarray([prompt], dtype=np.int64))
+        return self.pipeline.add_request(self._number, ids, config)
+
+    def run(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Run:
+        """All prompts at once, `new_tokens` for each."""
+        handles = [self.submit(prompt, new_tokens) for prompt in prompts]
+        steps = []
+        while self.pipeline.has_non_finished_requests():
+            start_s = time.perf_counter()
+            self.pipeline.step()
+            steps.append(time.perf_counter() - start_s)
+        tokens = []
+        for handle in handles:
+            outputs = handle.read_all()
+            tokens.append([int(token) for token in outputs[0].generated_ids])
+        return Run(tokens, np.asarray(steps))
