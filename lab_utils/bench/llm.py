@@ -8,19 +8,27 @@ that `machine.ceilings` measures just before.
   measured time of a token, at batch 1, with blocks of 32 weights at 4 and at 8 bits (4.5 and 8.5
   with their scales).
 
+- `perplexity_ratio`: 4 bits over 16, of the course's own model on text that it was not trained on,
+  both as the engine computes them; rounded to the nearest, nothing else done.
+
     ./lab bench llm --json
 """
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from lab_utils.bench._document import Figure, say
 from lab_utils.machine.ceilings import ceilings
 from lab_utils.machine.cores import available_cores
 from lab_utils.measure.compare import interleaved
-from lab_utils.measure.interval import interval
+from lab_utils.measure.interval import Interval, interval
 from lab_utils.models.decoder import SMALL
-from lab_utils.models.language.gguf_file import Kind, bits_of
+from lab_utils.models.language.gguf_file import Kind, bits_of, write_model
+from lab_utils.models.language.perplexity import perplexity_ratio, windows
 from lab_utils.models.language.seeded import prompt, seeded
+from lab_utils.models.language.small import WINDOW, held_out, load
 from lab_utils.scale import at
 from lab_utils.serve.llm_engine import Engine
 
@@ -52,4 +60,19 @@ def measure(scale: str, repeats: int) -> dict[str, Figure]:
         figures[f"decode_bandwidth_fraction_{name}"] = interval(
             [least_s / interval(run.token_s).median for run in rounds[name]]
         )
+    say("Predicted: 1.03 for perplexity_ratio; a small model has no weights to spare.")
+    figures["perplexity_ratio"] = _perplexity_ratio(threads)
     return figures
+
+
+def _perplexity_ratio(threads: int) -> Interval:
+    model = load()
+    kept = windows(model.ids(held_out()), WINDOW)
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in ("f16", "q4_0"):
+            path = Path(folder) / f"{kind}.gguf"
+            write_model(path, model, kind)
+            with Engine(path, threads) as engine:
+                found[kind] = engine.losses(kept)
+    return perplexity_ratio(found["q4_0"], found["f16"])

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores
+from lab_utils.models.language.perplexity import Ids
 
 Floats = NDArray[np.float64]
 
@@ -118,3 +119,15 @@ class Engine:
             outputs = handle.read_all()
             tokens.append([int(token) for token in outputs[0].generated_ids])
         return Run(tokens, np.asarray(steps))
+
+    def losses(self, kept: Ids) -> Floats:
+        """−ln p of each token but a window's first: (windows, length − 1), of (windows, length).
+
+        As `models.language.perplexity` counts them, but in the arithmetic that is served.
+        """
+        handles = [self.submit(ids, 1, echo=True, logprobs=1) for ids in kept.tolist()]
+        while self.pipeline.has_non_finished_requests():
+            self.pipeline.step()
+        # The first token has nothing before it, and the last is the engine's own.
+        said = [handle.read_all()[0].generated_log_probs[1 : kept.shape[1]] for handle in handles]
+        return -np.asarray(said, dtype=float)

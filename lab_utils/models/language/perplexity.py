@@ -2,6 +2,7 @@
 
     kept = windows(tokenizer(text)["input_ids"], 256)
     perplexity(logits_of, kept)                         # Interval
+    perplexity_of(engine.losses(kept))                  # of an engine that keeps its logits
 
 exp of the mean of −ln p(token | those before it). A model that knows nothing has the size of its
 vocabulary; a perfect one has 1.
@@ -54,5 +55,23 @@ def perplexity(model: Callable[[Ids], Logits], kept: Ids) -> Interval:
     model: ids (windows, length) → logits (windows, length, vocabulary).
     """
     batches = [kept[start : start + BATCH] for start in range(0, len(kept), BATCH)]
-    means = np.concatenate([losses(model(batch), batch).mean(axis=1) for batch in batches])
-    return interval(means, lambda values, axis: np.exp(np.mean(values, axis=axis)))
+    return perplexity_of(np.concatenate([losses(model(batch), batch) for batch in batches]))
+
+
+def perplexity_of(found: NDArray[np.float64]) -> Interval:
+    """From the losses of all windows: (windows, length − 1), as `losses` gives them."""
+    return interval(found.mean(axis=1), lambda values, axis: np.exp(np.mean(values, axis=axis)))
+
+
+def perplexity_ratio(found: NDArray[np.float64], reference: NDArray[np.float64]) -> Interval:
+    """Perplexity over the reference's, on the same windows; both (windows, length − 1).
+
+    Paired: windows that are hard for both say nothing about the difference, so it is known far
+    better than either.
+    """
+    if found.shape != reference.shape:
+        raise LabError(
+            f"Losses of shape {found.shape} were compared with {reference.shape}; expected the "
+            "same windows."
+        )
+    return perplexity_of(found - reference)

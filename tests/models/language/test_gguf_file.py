@@ -15,6 +15,7 @@ from lab_utils.models.decoder import LLAMA_2_7B, SMALL, Decoder
 from lab_utils.models.language import seeded as seeded_module
 from lab_utils.models.language import train
 from lab_utils.models.language.gguf_file import bits_of, shape_of, write_model, write_seeded
+from lab_utils.models.language.perplexity import losses, windows
 from lab_utils.models.language.seeded import prompt, seeded
 from lab_utils.models.language.small import LanguageModel
 from lab_utils.serve.llm_engine import Engine
@@ -110,6 +111,24 @@ def test_an_engine_that_reads_the_file_says_what_the_network_says(
         path, threads=1, INFERENCE_PRECISION_HINT="f32", KV_CACHE_PRECISION="f32"
     ) as engine:
         assert engine.run([model.ids(text)], new_tokens=12).tokens == [expected]
+
+
+@pytest.mark.alone
+def test_an_engines_losses_are_the_networks_and_grow_with_fewer_bits(
+    tmp_path: Path, model: LanguageModel
+) -> None:
+    kept = windows(model.ids(topics.topics["while"]), 64)[:4]
+    expected = losses(model.logits(kept), kept)
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    errors = {}
+    for kind in ("f16", "q8_0", "q4_0"):
+        path = tmp_path / f"{kind}.gguf"
+        write_model(path, model, kind)
+        with Engine(path, threads=1, **settings) as engine:
+            found = engine.losses(kept)
+        assert found.shape == (4, 63)
+        errors[kind] = np.abs(found - expected).mean()
+    assert errors["f16"] < 2e-3 < errors["q8_0"] < errors["q4_0"]
 
 
 @pytest.mark.alone
