@@ -8,45 +8,21 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-import torch
 
 from lab_utils.errors import LabError
 from lab_utils.models.decoder import LLAMA_2_7B, SMALL, Decoder
 from lab_utils.models.language import seeded as seeded_module
-from lab_utils.models.language import train
 from lab_utils.models.language.gguf_file import bits_of, shape_of, write_model, write_seeded
 from lab_utils.models.language.perplexity import losses, windows
 from lab_utils.models.language.seeded import prompt, seeded
 from lab_utils.models.language.small import LanguageModel
 from lab_utils.serve.llm_engine import Engine
-
-TINY = Decoder(
-    layers=2, width=128, heads=4, cached_heads=2, head_width=32, inner=256, vocabulary=512
-)
+from tests.models.language.untrained import TINY, untrained
 
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
-    """Untrained, so its answers hang on every weight."""
-    sizes = {
-        "VOCABULARY": 512,
-        "WIDTH": 128,
-        "LAYERS": 2,
-        "HEADS": 4,
-        "CACHED_HEADS": 2,
-        "INNER": 256,
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in sizes.items():
-            patch.setattr(train, name, value)
-        torch.manual_seed(3)
-        tokenizer = train.tokenizer_of(list(topics.topics.values())[:20])
-        network = train.network_of(tokenizer)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim == 2:
-                parameter.normal_(std=parameter.shape[1] ** -0.5)
-    return LanguageModel(network.eval(), tokenizer, "tiny")
+    return untrained()
 
 
 def tensors(path: Path) -> dict[str, Any]:

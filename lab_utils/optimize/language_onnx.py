@@ -1,0 +1,75 @@
+"""A language model as ONNX at 32, 8 or 4 bits, through ONNX Runtime GenAI's builder.
+
+    folder = exported(load().folder, target, "int4")
+    OnnxDecoder(folder, threads=2).logits(ids)          # perplexity(decoder.logits, kept)
+
+Weights only: 8 or 4 bits in blocks of 32 with a scale each (`MatMulNBits`), rounded to the nearest.
+The activations stay in 32 bits; the kernel may round them to 8 for a product.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from lab_utils.command import completed, last_words
+from lab_utils.errors import LabError
+from lab_utils.models.language.perplexity import Ids, Logits
+from lab_utils.optimize.onnx_variants import session
+
+Precision = Literal["fp32", "int8", "int4"]
+MODEL = "model.onnx"
+BLOCK = 32
+"""Weights that share a scale."""
+LIMIT_S = 900.0
+
+
+def exported(source: Path, target: Path, precision: Precision) -> Path:
+    """Write the model to `target`, a folder that ONNX Runtime GenAI loads; gives that folder.
+
+    source: a model in Hugging Face's form (config.json, safetensors, tokenizer). Raises LabError
+    with the builder's own last words where it cannot be converted.
+    """
+    if precision not in get_args(Precision):
+        raise LabError(
+            f"The precision is {precision!r}; expected one of {', '.join(get_args(Precision))}."
+        )
+    if not (source / "config.json").is_file():
+        raise LabError(f"{source} holds no model: its config.json is missing.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
+        beside = Path(name) / target.name
+        command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-e", "cpu"]
+        command += ["-i", str(source), "-o", str(beside), "-c", name, "-p", precision]
+        if precision != "fp32":
+            command += ["--extra_options", "algo_config=rtn", f"block_size={BLOCK}"]
+        done = completed(command, limit_s=LIMIT_S, late=f"The export took over {LIMIT_S:g} s.")
+        if done.returncode != 0 or not (beside / MODEL).is_file():
+            raise LabError(f"{source.name} could not be exported: {last_words(done.stderr)}")
+        shutil.rmtree(target, ignore_errors=True)
+        beside.rename(target)
+    return target
+
+
+class OnnxDecoder:
+    """The exported graph in a session of its own, for judging it; it keeps no cache."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self._session = session(folder / MODEL, threads)
+        decoder = json.loads((folder / "genai_config.json").read_text())["model"]["decoder"]
+        self._heads, self._width = decoder["num_key_value_heads"], decoder["head_size"]
+
+    def logits(self, ids: Ids) -> Logits:
+        """For the token after each place: (texts, length, vocabulary) from (texts, length)."""
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        nothing = np.zeros((len(ids), self._heads, 0, self._width), np.float32)
+        for one in self._session.get_inputs():
+            given.setdefault(one.name, nothing)  # the keys and values of an earlier text
+        found: Logits = self._session.run(["logits"], given)[0]
+        return found
