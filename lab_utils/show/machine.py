@@ -152,7 +152,7 @@ def time_by_batch(
         axes.grid(visible=True, axis="y")
         axes.set_xlabel("batch")
         axes.set_ylabel("milliseconds a call")
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left")
 
 
 def size_text(size: float) -> str:
