@@ -109,6 +109,30 @@ def memory_bytes(
     return parameters * bits_per_weight / 8 + cache_bytes_per_token * tokens
 
 
+def users_that_fit(
+    shape: Decoder,
+    available_bytes: float,
+    tokens: float,
+    bits_per_weight: float = 16,
+    bytes_per_value: float = 2,
+) -> int:
+    """How many caches of so many tokens fit into what the weights leave, activations aside.
+
+    Raises LabError where the weights alone do not fit.
+
+    >>> users_that_fit(LLAMA_2_7B, 24 * 2**30, tokens=4096)
+    5
+    """
+    positive(available_bytes=available_bytes, tokens=tokens)
+    left = available_bytes - memory_bytes(shape.parameters, bits_per_weight, 0, 0)
+    if left < 0:
+        raise LabError(
+            f"The weights need {(available_bytes - left) / 1e9:.1f} GB and there are "
+            f"{available_bytes / 1e9:.1f} GB; expected a larger memory, or fewer bits a weight."
+        )
+    return int(left // (tokens * shape.cache_bytes_per_token(bytes_per_value)))
+
+
 def prefill_s(parameters: float, prompt_tokens: float, peak_per_s: float) -> float:
     """Seconds for a prompt, at least: two operations a parameter and token, at the peak."""
     positive(parameters=parameters, prompt_tokens=prompt_tokens, peak_per_s=peak_per_s)

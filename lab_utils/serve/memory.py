@@ -3,23 +3,21 @@
     steps = memory_steps(jpegs)
     steps[-1].private_bytes, steps[-1].mapped_bytes
 
-Linux splits a process's resident memory (/proc/PID/status): RssAnon is its own, written by it;
-RssFile is pages of files, above all of libraries, which all processes that use the file share.
+Its own memory and the pages of files that it shares are told apart (`measure.resident`).
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lab_utils.command import output_of
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
+from lab_utils.measure.resident import resident
 
 MARK = "@inference-lab "
 
@@ -78,13 +76,12 @@ def _main() -> None:
 
 
 def _say(name: str, tensors_bytes: int) -> None:
-    status = Path("/proc/self/status").read_text()
-    kb = {key: int(value) for key, value in re.findall(r"^(Rss\w+):\s+(\d+) kB", status, re.M)}
+    here = resident()
     line = json.dumps(
         {
             "name": name,
-            "private_bytes": 1024 * kb["RssAnon"],
-            "mapped_bytes": 1024 * (kb["RssFile"] + kb["RssShmem"]),
+            "private_bytes": here.private_bytes,
+            "mapped_bytes": here.mapped_bytes,
             "tensors_bytes": tensors_bytes,
         }
     )

@@ -15,6 +15,7 @@ from lab_utils.models.decoder import (
     expected_tokens,
     memory_bytes,
     prefill_s,
+    users_that_fit,
 )
 
 
@@ -42,6 +43,15 @@ def test_what_fits_beside_the_weights() -> None:
     assert weights == pytest.approx(13.48e9, rel=1e-3)
     whole = memory_bytes(LLAMA_2_7B.parameters, bits_per_weight(4, 128), 524_288, 4096)
     assert whole == pytest.approx(6_738_415_616 * 4.125 / 8 + 2**31)
+
+
+def test_users_are_what_the_weights_leave_over_what_each_takes() -> None:
+    left = 24 * 2**30 - LLAMA_2_7B.parameters * 2
+    assert users_that_fit(LLAMA_2_7B, 24 * 2**30, 4096) == left // 2**31 == 5
+    assert users_that_fit(LLAMA_2_7B, 24 * 2**30, 4096, 16, 1) == left // 2**30
+    assert users_that_fit(MISTRAL_7B, 24 * 2**30, 4096) > 4 * 5
+    with pytest.raises(LabError, match=r"The weights need 13\.5 GB and there are 8\.0 GB"):
+        users_that_fit(LLAMA_2_7B, 8e9, 4096)
 
 
 def test_four_bits_are_not_four_times_as_fast() -> None:
