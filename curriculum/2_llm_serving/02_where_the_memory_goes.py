@@ -20,7 +20,7 @@
 # %% tags=["parameters"]
 scale = "laptop"
 
-# %%
+# %% tags=["deterministic"]
 from lab_utils.components.together import Together
 from lab_utils.files import ROOT
 from lab_utils.machine.cores import available_cores
@@ -193,7 +193,7 @@ print(f"7B at 4 bits: a file of {seven_bytes / GB:.1f} GB; about {peak * seven_b
 sixteen_guess = predict("16 bits take how many times as much for a token as 8?", unit="times")
 
 # %%
-PROMPT, USERS = 256, at(scale, ci=6, laptop=16)
+PROMPT, USERS = 256, at(scale, ci=4, laptop=16)
 held = {name: {} for name in engines}
 for number in progress(range(1, USERS + 1), "Users come"):
     for name, engine in engines.items():
