@@ -5,7 +5,7 @@
         run.time_to_first_token_s, run.token_s            # prefill, then decode
 
 A *step* gives one token to every sequence of the batch. `Engine` steps itself so that each step
-can be timed; a service lets it step in a thread (`serve.llm`).
+can be timed; a service has it step in another process (`llm_worker`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ SETTINGS = {
     "PERFORMANCE_HINT": "LATENCY",
     "ENABLE_CPU_PINNING": False,  # two engines on one machine would share the first cores
 }
+BATCHED_TOKENS = 4096
+"""Of one step; a longer prompt cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Engine:
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size = cache_gb
         scheduler.max_num_seqs = batch_most
-        scheduler.max_num_batched_tokens = 4096
+        scheduler.max_num_batched_tokens = BATCHED_TOKENS
         scheduler.dynamic_split_fuse = False
         scheduler.enable_prefix_caching = keep_prefixes
         self.threads = threads or available_cores()
