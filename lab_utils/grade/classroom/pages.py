@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
 from lab_utils.grade.classroom.gradebook import Graded
 from lab_utils.grade.classroom.similar import Likeness
 from lab_utils.grade.verdict import COLOURS, MARKS, UNSETTLED
@@ -119,6 +121,7 @@ def _states(graded: Sequence[Graded]) -> dict[str, str] | None:
     axes.set_yticks(range(len(titles)), titles)
     axes.invert_yaxis()
     axes.set_xlabel("submissions")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(ncols=len(COLOURS), loc="outside lower left", frameon=False)
     return _plot(figure, "How each task went")
 
