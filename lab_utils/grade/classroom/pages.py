@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.ticker import MaxNLocator
-
 from lab_utils.grade.classroom.gradebook import Graded
 from lab_utils.grade.classroom.similar import Likeness
 from lab_utils.grade.verdict import COLOURS, MARKS, UNSETTLED
@@ -105,6 +103,8 @@ def _titles(graded: Sequence[Graded]) -> list[str]:
 
 def _states(graded: Sequence[Graded]) -> dict[str, str] | None:
     """For each task, how many passed, failed, …: one bar."""
+    from matplotlib.ticker import MaxNLocator
+
     titles = _titles(graded)
     if not titles:
         return None
