@@ -34,7 +34,7 @@ from lab_utils.models.decoder import LLAMA_2_7B, SMALL, answer_s, decode_s
 from lab_utils.models.language.gguf_file import bits_of
 from lab_utils.models.language.seeded import prompt, seeded
 from lab_utils.scale import at
-from lab_utils.serve.llm_engine import Engine
+from lab_utils.serve.llm.engine import Engine
 from lab_utils.show import machine as plots
 from lab_utils.show import variant_plots
 from lab_utils.show.figures import key_figure

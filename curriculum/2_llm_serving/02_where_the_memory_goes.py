@@ -29,7 +29,7 @@ from lab_utils.models.decoder import LLAMA_2_7B, MISTRAL_7B, SMALL, users_that_f
 from lab_utils.models.language.gguf_file import bits_of
 from lab_utils.models.language.seeded import prompt, seeded
 from lab_utils.scale import at
-from lab_utils.serve.llm_memory import EngineProcess
+from lab_utils.serve.llm.memory import EngineProcess
 from lab_utils.show import machine as machine_plots
 from lab_utils.show import plots, variant_plots
 from lab_utils.show.figures import key_figure

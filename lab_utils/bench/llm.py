@@ -30,7 +30,7 @@ from lab_utils.models.language.perplexity import perplexity_ratio, windows
 from lab_utils.models.language.seeded import prompt, seeded
 from lab_utils.models.language.small import WINDOW, held_out, load
 from lab_utils.scale import at
-from lab_utils.serve.llm_engine import Engine
+from lab_utils.serve.llm.engine import Engine
 
 KINDS: dict[str, Kind] = {"int4": "q4_0", "int8": "q8_0"}
 PROMPT = 16

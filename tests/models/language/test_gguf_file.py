@@ -16,7 +16,7 @@ from lab_utils.models.language.gguf_file import bits_of, shape_of, write_model, 
 from lab_utils.models.language.perplexity import losses, windows
 from lab_utils.models.language.seeded import prompt, seeded
 from lab_utils.models.language.small import LanguageModel
-from lab_utils.serve.llm_engine import Engine
+from lab_utils.serve.llm.engine import Engine
 from tests.models.language.untrained import TINY, untrained
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab_utils.serve.llm_request import LONGEST_BODY, Asked, Limits, Refused, parse
+from lab_utils.serve.llm.request import LONGEST_BODY, Asked, Limits, Refused, parse
 
 LIMITS = Limits(context=64, vocabulary=512)
 

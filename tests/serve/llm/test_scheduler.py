@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from lab_utils.serve.llm_messages import Orders, Report
-from lab_utils.serve.llm_metrics import Metrics
-from lab_utils.serve.llm_request import Asked, Refused
-from lab_utils.serve.llm_scheduler import News, Scheduler, Ticket
+from lab_utils.serve.llm.messages import Orders, Report
+from lab_utils.serve.llm.metrics import Metrics
+from lab_utils.serve.llm.request import Asked, Refused
+from lab_utils.serve.llm.scheduler import News, Scheduler, Ticket
 
 Answer = Callable[[Orders], Report]
 

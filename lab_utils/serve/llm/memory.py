@@ -38,14 +38,14 @@ class Held:
 class EngineProcess(AskedProcess):
     """A loaded model, alive only inside the `with` block.
 
-    cache_gb, settings: as `llm_engine.Engine` takes them. steps: memory after "Python",
+    cache_gb, settings: as `engine.Engine` takes them. steps: memory after "Python",
     "libraries" and "model". Raises LabError where it cannot be loaded.
     """
 
     def __init__(self, path: Path, threads: int, cache_gb: int = 1, **settings: Any) -> None:
         self.steps: dict[str, Resident] = {}
         self._order = {"path": path, "threads": threads, "cache_gb": cache_gb, **settings}
-        command = [sys.executable, "-m", "lab_utils.serve.llm_memory"]
+        command = [sys.executable, "-m", "lab_utils.serve.llm.memory"]
         super().__init__(path.name, command, environment=thread_environment(threads))
 
     def __enter__(self) -> Self:
@@ -79,7 +79,7 @@ def _main(line: str) -> None:
     connection = Connection(int(line))
     without_huge_pages()
     steps = {"Python": resident().as_dict()}
-    from lab_utils.serve.llm_engine import Engine
+    from lab_utils.serve.llm.engine import Engine
 
     steps["libraries"] = resident().as_dict()
     connection.send(steps)

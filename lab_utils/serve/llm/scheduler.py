@@ -19,9 +19,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from lab_utils.serve.llm_messages import Batching, Orders, Report
-from lab_utils.serve.llm_metrics import Metrics
-from lab_utils.serve.llm_request import Asked, Refused
+from lab_utils.serve.llm.messages import Batching, Orders, Report
+from lab_utils.serve.llm.metrics import Metrics
+from lab_utils.serve.llm.request import Asked, Refused
 
 STEPS_KEPT = 64
 """Recent steps, whose fastest says what a deadline must allow."""

@@ -22,9 +22,9 @@ from lab_utils.errors import LabError
 from lab_utils.models.decoder import Decoder
 from lab_utils.models.language.gguf_file import write_seeded
 from lab_utils.models.language.seeded import prompt
-from lab_utils.serve.llm_engine import Engine
-from lab_utils.serve.llm_metrics import SECONDS
-from lab_utils.serve.llm_service import LLMService
+from lab_utils.serve.llm.engine import Engine
+from lab_utils.serve.llm.metrics import SECONDS
+from lab_utils.serve.llm.service import LLMService
 from tests.started import assert_gone
 
 pytestmark = pytest.mark.alone
@@ -450,7 +450,7 @@ def test_it_ends_with_a_kernel_that_is_killed(path: Path) -> None:
     source = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from lab_utils.serve.llm_service import LLMService\n"
+        "from lab_utils.serve.llm.service import LLMService\n"
         "service = LLMService(Path(sys.argv[1]), threads=1).__enter__()\n"
         "print(*(process.pid for process in service.processes()), flush=True)\n"
         "time.sleep(600)"

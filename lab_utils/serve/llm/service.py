@@ -3,8 +3,8 @@
     with LLMService(seeded(SMALL, "q4_0"), threads=2, batch_most=16) as service:
         httpx.post(f"{service.url}/generate", json={"prompt": [1, 2, 3], "new_tokens": 16})
 
-`llm_app` says what it answers, `llm_request` what may be asked, `llm_metrics` what it counts,
-`llm_scheduler` who waits for whom, and `llm_worker` why the engine has a process of its own.
+`app` says what it answers, `request` what may be asked, `metrics` what it counts,
+`scheduler` who waits for whom, and `worker` why the engine has a process of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores, thread_environment
-from lab_utils.serve.llm_messages import BATCHINGS, Batching, Settings
+from lab_utils.serve.llm.messages import BATCHINGS, Batching, Settings
 
 STOP_S = 2.0
 """Beyond the drain: the refusals are sent and the process ends."""
@@ -76,7 +76,7 @@ class LLMService(Process):
         )
         super().__init__(
             "The language-model service",
-            [sys.executable, "-m", "lab_utils.serve.llm_app", said.json()],
+            [sys.executable, "-m", "lab_utils.serve.llm.app", said.json()],
             ready=lambda: bool(self.url),
             environment=thread_environment(threads),
             start_timeout_s=start_timeout_s,

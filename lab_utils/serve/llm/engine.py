@@ -5,7 +5,7 @@
         run.time_to_first_token_s, run.token_s            # prefill, then decode
 
 A *step* gives one token to every sequence of the batch. `Engine` steps itself so that each step
-can be timed; a service has it step in another process (`llm_worker`).
+can be timed; a service has it step in another process (`worker`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The service's own process: HTTP before `llm_scheduler`, on loopback. The engine has another.
+"""The service's own process: HTTP before `scheduler`, on loopback. The engine has another.
 
     POST /generate  {"prompt": [1, 2, 3], "new_tokens": 16}  → {"tokens": […], "queueing_s": …, …}
                     with "stream": true, lines of JSON: {"token": 5} …, {"done": true, …}
@@ -6,7 +6,7 @@
     GET  /health    200 while requests are taken, 503 while it drains
 
 What is refused is said in {"error": "…"}; in a stream that has begun, as its last line.
-`llm_service.LLMService` starts it. SIGTERM and Ctrl-C drain it: it takes nothing new, finishes what
+`service.LLMService` starts it. SIGTERM and Ctrl-C drain it: it takes nothing new, finishes what
 it has taken, and ends. The second one ends it at once.
 """
 
@@ -30,11 +30,11 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from lab_utils.errors import LabError
-from lab_utils.serve.llm_engine_process import EngineProcess
-from lab_utils.serve.llm_messages import Settings
-from lab_utils.serve.llm_metrics import Metrics
-from lab_utils.serve.llm_request import Limits, Refused, parse
-from lab_utils.serve.llm_scheduler import Scheduler, Ticket
+from lab_utils.serve.llm.engine_process import EngineProcess
+from lab_utils.serve.llm.messages import Settings
+from lab_utils.serve.llm.metrics import Metrics
+from lab_utils.serve.llm.request import Limits, Refused, parse
+from lab_utils.serve.llm.scheduler import Scheduler, Ticket
 
 BACKLOG = 2048
 LAST_WORDS_S = 1.0

@@ -1,4 +1,4 @@
-"""The engine's process (`llm_worker`), seen from the service's."""
+"""The engine's process (`worker`), seen from the service's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import Self
 
 from lab_utils.errors import LabError
-from lab_utils.serve.llm_messages import Hello, Orders, Report, Settings
+from lab_utils.serve.llm.messages import Hello, Orders, Report, Settings
 
 LONGEST_LINE = 2**24
 """Bytes: a step of the largest batch says far less."""
@@ -25,7 +25,7 @@ class EngineProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "lab_utils.serve.llm_worker",
+            "lab_utils.serve.llm.worker",
             settings.json(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -7,7 +7,7 @@ from lab_utils.errors import LabError
 from lab_utils.models.decoder import Decoder
 from lab_utils.models.language.gguf_file import write_seeded
 from lab_utils.models.language.seeded import prompt
-from lab_utils.serve.llm_memory import EngineProcess
+from lab_utils.serve.llm.memory import EngineProcess
 
 pytestmark = pytest.mark.alone  # it computes
 

@@ -19,8 +19,8 @@ from typing import Any
 import gguf
 
 from lab_utils.errors import LabError
-from lab_utils.serve.llm_engine import BATCHED_TOKENS, Engine
-from lab_utils.serve.llm_messages import Hello, Message, Orders, Report, Settings
+from lab_utils.serve.llm.engine import BATCHED_TOKENS, Engine
+from lab_utils.serve.llm.messages import Hello, Message, Orders, Report, Settings
 
 WARM_TOKENS = 8
 

@@ -1,0 +1,1 @@
+"""A language model served: its engine, the service before it, and what it takes."""
