@@ -268,7 +268,7 @@ key_figure("prompt of 16 ÷ 16 users", by_prompt[16].median / by_users[16].media
 # each, in each layer (the *KV cache*), and a pass reads all of them. How much is that?
 
 # %%
-PAST = at(scale, ci=2048, laptop=3072)
+PAST = at(scale, ci=1024, laptop=3072)
 cache_bytes = SMALL.cache_bytes_per_token(bytes_per_value=1)
 print(f"{cache_bytes / 1e3:.0f} kB a token at 8 bits a value; {PAST:,} tokens: "
       f"{PAST * cache_bytes / 1e6:.0f} MB, beside {read_bytes['q4_0'] / 1e6:.0f} MB of weights")  # fmt: skip
