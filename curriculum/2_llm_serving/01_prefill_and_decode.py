@@ -259,8 +259,8 @@ key_figure("prompt of 16 ÷ 16 users", by_prompt[16].median / by_users[16].media
 # of lesson 1.2; read *your* turning point from the points, not from the line.
 #
 # Read the printed lines as the owner of the service does. From 1 user to 16 the machine
-# writes several times as many tokens for the same electricity, and each user waits a
-# little longer for each. That trade, throughput for latency, is the subject of lesson 2.4.
+# writes several times as many tokens for the same electricity, and each user waits
+# longer for each. That trade, throughput for latency, is the subject of lesson 2.4.
 #
 # ## What the past costs
 #
