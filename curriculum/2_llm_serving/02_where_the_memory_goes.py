@@ -64,8 +64,8 @@ users_guess.reveal(users)
 print(f"{user_bytes / GB:.2f} GB a user; {(CARD_BYTES - weights_bytes) / GB:.1f} GB are left")
 
 # %% [markdown]
-# Half a megabyte for every token. A full-length user takes as much as a hundred and sixty
-# million weights. *So let us quantise*, says the team: weights of 4 bits are less than a third
+# Half a megabyte for every token. A user of full length takes as much as a billion weights of 16
+# bits. *So let us quantise*, says the team: weights of 4 bits are less than a third
 # of the bytes, with their scales.
 
 # %%
@@ -98,9 +98,9 @@ key_figure("Mistral's heads at 16 bits: users, against Llama's",
            fitting["Mistral: 16 bits, 16 bits"] / users, "times")  # fmt: skip
 
 # %% [markdown]
-# Two thirds of the weights gone, and twice the users: the bytes that were saved are shared out
-# among users of 2.1 GB each, and that price has not changed. **Weights are paid once, the
-# cache is paid by everybody**, so beyond a few users it is the cache that decides how many
+# More than two thirds of the weights' bytes gone, and twice the users: the bytes that were saved
+# are shared out among users of 2.1 GB each, and that price has not changed. **Weights are paid
+# once, the cache is paid by everybody**, so beyond a few users it is the cache that decides how many
 # there can be. And how many there can be is the batch, which decides what a token costs
 # (lesson 2.1).
 #
@@ -156,7 +156,7 @@ bars = {
     }
     for name, step in look.items()
 }
-bars["at the peak of loading"] = {"both": look["model"].peak_bytes / MB}
+bars["at the peak of loading"] = {"at the worst moment": look["model"].peak_bytes / MB}
 variant_plots.shares(bars, "Resident memory after each step", xlabel="MB")
 print(f"cache of those 8 tokens: {first['8-bit cache'].used_bytes / MB:.1f} MB")
 key_figure("peak while loading ÷ file", peak, "times")
@@ -170,8 +170,8 @@ key_figure("ready to serve ÷ file", served, "times")
 #   whose limit lies between the peak and the level after it is killed at the start, and its log
 #   ends in mid-sentence.
 # - **At the first answer** many engines arrange the weights once more, in the order that their
-#   matrix kernels like, and keep both. (Where your figure is hundreds of MB, this is what it is: with
-#   8-bit weights it is twice as much, and a second answer adds next to nothing.) So the memory
+#   matrix kernels like, and keep both. (Where your figure is hundreds of MB, this is what it is:
+#   with 8-bit weights it is twice as much, and a second answer adds next to nothing.) So the memory
 #   that a service shows *after loading* is not yet what it takes.
 #
 # "The model has 4 GB, so 8 GB will do" is a guess about these copies. Measure the peak and the
@@ -266,8 +266,9 @@ key_figure("growth with a long prompt ÷ its cache", long_bytes / document.used_
 # These are the **activations**: between two layers each token of the pass is a vector, of `width`
 # numbers and inside of a layer of `inner` numbers, several of them at a time. A token in the
 # cache costs its bytes for as long as its user stays. A token *in a pass* costs, while the pass
-# runs, its activations on top, and in this model they are more than its cache. A written token is one in a pass; a prompt is thousands. (And the figure
-# counts only what this pass needed *more* than those of 256 tokens before it.)
+# runs, its activations on top, and in this model they are more than its cache. A written token is
+# one in a pass; a prompt is thousands. (And the figure counts only what this pass needed *more*
+# than those of 256 tokens before it.)
 #
 # So one long prompt can end a service that has served a hundred short ones, and its limit is not
 # the number of users: it is the tokens that are read in one pass. Engines have a setting for that
@@ -293,11 +294,11 @@ print(f"reserved for the cache all the time: {document.reserved_bytes / MB:,.0f}
 key_figure("given back when nobody is left", returned, "%")
 
 # %% [markdown]
-# Nothing. (Below zero where the last token took another block.) The blocks are free in the engine's
-# books, and the working memory is kept for the next pass: a second document needs no more of
-# it. If the process grew all the same by about a document's cache, then the engine hands out its free
-# blocks in turn, and these had never been written to. So there are four figures that all are "the
-# memory of the service", and people compare them with each other:
+# Nothing. (Below zero where the last token took another block.) The blocks are free in the
+# engine's books, and the working memory is kept for the next pass: a second document needs no
+# more of it. If the process grew all the same by about a document's cache, then the engine hands
+# out its free blocks in turn, and these had never been written to. So there are four figures that
+# all are "the memory of the service", and people compare them with each other:
 #
 # - **reserved**: what the engine has set aside for its cache, from the first second on;
 # - **resident**: what has ever been written to, and was not given back;
@@ -305,10 +306,10 @@ key_figure("given back when nobody is left", returned, "%")
 # - **filled**: the tokens in them.
 #
 # On a CPU, reserved memory becomes resident when it is first written, so a process may grow for
-# days until all that it has reserved is resident. That is not a leak. On a GPU, reserved memory is taken at once:
-# vLLM takes 92 % of the card by default [6], and the monitor shows 92 % before the first user
-# and after the last. **It says nothing about how full the service is.** Ask the engine for its
-# cache usage, and alarm on that.
+# days until all that it has reserved is resident. That is not a leak. On a GPU, reserved memory
+# is taken at once: vLLM takes 92 % of the card by default [6], and the monitor shows 92 % before
+# the first user and after the last. **It says nothing about how full the service is.** Ask the
+# engine for its cache usage, and alarm on that.
 #
 # ## Pages
 #
@@ -361,8 +362,9 @@ key_figure("users with blocks ÷ users with buffers", more_users, "times")
 # they lie. What is lost is half a block for each user. (The paper that brought it to language
 # models found 20.4 to 38.2 % of the memory filled in the systems before it [8].)
 #
-# Then why not blocks of one token? A kernel that reads the past jumps from block to block, and
-# a row of 32 is read at full speed. Does this engine really do it? Ask it for the bytes in use:
+# Then why not blocks of one token? A kernel that reads the past looks up each block and jumps to
+# it, and what it reads there should be worth the jump. Does this engine really do it? Ask it for
+# the bytes in use:
 
 # %%
 block_bytes = None
@@ -378,8 +380,8 @@ engines.stop()
 # ## The card again
 #
 # Back to the 24 GiB and the users who were turned away. One change after the other, with the
-# lengths of the real requests (and without activations, for which a careful owner keeps a
-# tenth):
+# lengths of the real requests (as if Llama 2 took the longest of them, too; and without
+# activations, for which a careful owner keeps something back):
 
 # %%
 QUANTISED = bits_of("q4_0")
@@ -401,15 +403,15 @@ first_plan, *_, last_plan = at_once.values()
 key_figure("users on the same card, last ÷ first", last_plan / first_plan, "times")
 
 # %% [markdown]
-# The same card. None of these changes makes a single token faster for a single user; together
-# they let so many users share a pass over the weights that a token costs a small part of what it
-# did. That is why memory is the first question of serving, and why the order of questions is:
+# The same card. One of these changes, fewer bytes of weights, also makes a token faster for a single
+# user (lesson 2.1). Together they let so many users share a pass that a token costs a small part
+# of what it did. That is why memory is the first question of serving, and why the order of questions is:
 # how is the cache kept, what does a token take in it, how large are the weights.
 #
 # ## What you have seen
 #
-# 1. Weights are paid once, the cache by every user, so a third of the weights' bytes brings twice
-#    the users, and grouped heads bring more than 4 bits.
+# 1. Weights are paid once, the cache by every user: with less than a third of the weights' bytes
+#    there were twice the users, and grouped heads brought more than that.
 # 2. Loading takes a multiple of the file, and the first answer may take another copy.
 # 3. The cache follows its formula to the byte, once the scales are in it.
 # 4. Activations belong to the tokens of a pass; one long prompt is the peak.
