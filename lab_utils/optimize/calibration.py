@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -101,9 +102,11 @@ def quantise(
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    with quiet():
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        # The quantiser writes beside its source for a moment, where another may be at work.
+        own = shutil.copy(source, Path(folder) / source.name)
         quantize_static(
-            source,
+            own,
             target,
             None,
             calibration_cache_path=ranges,
