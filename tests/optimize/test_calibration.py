@@ -92,3 +92,24 @@ def test_what_was_not_measured_is_refused(tmp_path: Path) -> None:
             base / "cleaned.onnx", np.zeros((0, 3, 224, 224), np.float32), {1: tmp_path / "r.json"}
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quantising_writes_nothing_beside_its_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """ONNX Runtime puts a file there for a moment, and two that quantise one file would meet."""
+    import onnx
+
+    base = made(RANGES["photographs"]).folder
+    written: list[Path] = []
+    infer = onnx.shape_inference.infer_shapes_path
+
+    def spy(source: str, target: str) -> None:
+        written.append(Path(target).parent)
+        infer(source, target)
+
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes_path", spy)
+    target = tmp_path / "model.onnx"
+    quantise(base / "cleaned.onnx", target, base / "ranges-1.json", per_channel=True)
+    assert written
+    assert base not in written

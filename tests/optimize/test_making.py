@@ -9,9 +9,7 @@ import torch
 from torch import nn
 
 from lab_utils.errors import LabError
-from lab_utils.models import resnet
-from lab_utils.optimize import calibration
-from lab_utils.optimize.artefacts import MANIFEST, Recipe, fingerprint, found
+from lab_utils.optimize.artefacts import Recipe
 from lab_utils.optimize.making import made_together
 
 
@@ -72,15 +70,3 @@ def test_what_cannot_be_made_is_said(make: object, message: str) -> None:
     recipes = {"good": Recipe("good", write, ("torch",)), "bad": Recipe("bad", make, ("torch",))}  # type: ignore[arg-type]
     with pytest.raises(LabError, match=message):
         made_together(recipes, nn.Linear(4, 2), 2)
-
-
-@pytest.mark.alone
-def test_quantisers_of_one_file_do_not_meet_in_its_folder() -> None:
-    """ONNX Runtime's writes a file beside its source and takes it away again."""
-    model = resnet.load()
-    recipes = {str(n): calibration.static("photographs", n) for n in (1, 4, 16, 64)}
-    first = made_together(recipes, model.network, len(model.labels))
-    base = found(calibration.RANGES["photographs"], fingerprint(model.network), 1)
-    assert len(first) == 4
-    assert base is not None
-    assert {path.name for path in base.folder.iterdir()} == {*base.files, MANIFEST}
