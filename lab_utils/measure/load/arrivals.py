@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.errors import LabError
+from lab_utils.measure.load.recording import lines_of
 
 MOST = 10_000_000
 """Arrivals that one schedule may hold: more is a mistake in a rate or a file."""
@@ -78,17 +79,8 @@ def recorded(path: str | Path) -> Arrivals:
     rate is that of the gaps. Raises LabError, naming the file and the line, where one is not a
     number or time runs backwards, and where fewer than two arrivals are left.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise LabError(f"{path} could not be read: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise LabError(f"{path} is not text; expected one number of seconds a line.") from None
     times_s: list[float] = []
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
+    for number, text in lines_of(path, "one number of seconds a line"):
         time_s = _seconds(text)
         if time_s is None:
             raise LabError(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.errors import LabError
+from lab_utils.measure.load.recording import lines_of
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,12 @@ def recorded(path: str | Path) -> Lengths:
 
     Raises LabError, naming the file and the line, where that is not two whole numbers above 0.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise LabError(f"{path} could not be read: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise LabError(f"{path} is not text; expected two numbers of tokens a line.") from None
     found: list[tuple[int, int]] = []
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
+    for number, text in lines_of(path, "two numbers of tokens a line"):
+        words = text.split()
         if len(words) != 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
             raise LabError(
-                f"{path}, line {number}, is {line.strip()[:40]!r}; expected two whole numbers "
+                f"{path}, line {number}, is {text[:40]!r}; expected two whole numbers "
                 "above 0, tokens of a prompt and of its answer."
             )
         found.append((int(words[0]), int(words[1])))
