@@ -48,7 +48,10 @@ def made_together(
     missing = [r for r in recipes.values() if found(r, weights, batch) is None]
     if len(missing) > 1:
         _make_missing(missing, network, labels, batch, watch)
-    return {name: prepared(recipe, network, labels, batch) for name, recipe in recipes.items()}
+    return {
+        name: found(recipe, weights, batch) or prepared(recipe, network, labels, batch)
+        for name, recipe in recipes.items()
+    }
 
 
 def _make_missing(
@@ -62,23 +65,19 @@ def _make_missing(
             for i in range(count)
         }
     )
-    try:
-        free: queue.SimpleQueue[AskedProcess] = queue.SimpleQueue()
-        given = {"network": pickle.dumps(network), "labels": labels, "batch": batch}
-        for maker in makers.values():
-            maker.ask(given)
-            free.put(maker)
-        with ThreadPoolExecutor(max(1, count)) as threads:
+    free: queue.SimpleQueue[AskedProcess] = queue.SimpleQueue()
+    given = {"network": pickle.dumps(network), "labels": labels, "batch": batch}
+    with ThreadPoolExecutor(count) as threads:
+        try:
+            for maker in makers.values():
+                maker.ask(given)
+                free.put(maker)
             making = [threads.submit(_make, recipe, free) for recipe in missing]
-            try:
-                for _, future in zip(watch(range(len(making))), as_completed(making), strict=True):
-                    future.result()
-            except BaseException:  # the pool waits for its threads, and they for their makers
-                threads.shutdown(wait=False, cancel_futures=True)
-                makers.stop()
-                raise
-    finally:
-        makers.stop()
+            for _, future in zip(watch(range(len(making))), as_completed(making), strict=True):
+                future.result()
+        finally:  # the pool waits for its threads, and they for their makers
+            threads.shutdown(wait=False, cancel_futures=True)
+            makers.stop()
 
 
 def _make(recipe: Recipe, free: queue.SimpleQueue[AskedProcess]) -> None:
