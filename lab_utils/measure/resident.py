@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from lab_utils.errors import LabError
 
@@ -39,13 +38,9 @@ class Resident:
         """The whole resident set."""
         return self.private_bytes + self.mapped_bytes
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, int]:
         """For sending it to another process."""
-        return {
-            "private_bytes": self.private_bytes,
-            "mapped_bytes": self.mapped_bytes,
-            "peak_bytes": self.peak_bytes,
-        }
+        return asdict(self)
 
 
 def resident() -> Resident:

@@ -17,27 +17,20 @@ from dataclasses import dataclass
 from lab_utils.command import output_of
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import thread_environment
-from lab_utils.measure.resident import resident
+from lab_utils.measure.resident import Resident, resident
 
 MARK = "@inference-lab "
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Resident):
     """The resident memory after a step, in bytes.
 
     tensors_bytes: what PyTorch's tensors that outlive the step account for, so far.
     """
 
     name: str
-    private_bytes: int
-    mapped_bytes: int
     tensors_bytes: int
-
-    @property
-    def resident_bytes(self) -> int:
-        """The whole resident set."""
-        return self.private_bytes + self.mapped_bytes
 
 
 def memory_steps(jpegs: Sequence[bytes], *, compute_threads: int = 1) -> list[Step]:
@@ -76,15 +69,7 @@ def _main() -> None:
 
 
 def _say(name: str, tensors_bytes: int) -> None:
-    here = resident()
-    line = json.dumps(
-        {
-            "name": name,
-            "private_bytes": here.private_bytes,
-            "mapped_bytes": here.mapped_bytes,
-            "tensors_bytes": tensors_bytes,
-        }
-    )
+    line = json.dumps({"name": name, "tensors_bytes": tensors_bytes, **resident().as_dict()})
     print(f"{MARK}{line}", flush=True)
 
 
