@@ -63,7 +63,9 @@ class Engine:
     """A loaded model.
 
     path: a GGUF file. threads: compute threads. cache_gb: of the KV cache, whole gigabytes.
-    batch_most: sequences at once. Raises LabError where the file cannot be read.
+    batch_most: sequences at once. keep_prefixes: keep the cache of what was read, so that a prompt
+    with a known beginning is not read again. settings: OpenVINO's own, over `SETTINGS`.
+    Raises LabError where the file cannot be read.
     """
 
     def __init__(
@@ -120,16 +122,18 @@ class Engine:
     def run(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Run:
         """All prompts at once, `new_tokens` for each."""
         handles = [self.submit(prompt, new_tokens) for prompt in prompts]
+        step_s = self.finish()
+        answers = [handle.read_all()[0].generated_ids for handle in handles]
+        return Run([[int(token) for token in answer] for answer in answers], step_s)
+
+    def finish(self) -> Floats:
+        """Step until nobody is left; the seconds of each step."""
         steps = []
         while self.pipeline.has_non_finished_requests():
             start_s = time.perf_counter()
             self.pipeline.step()
             steps.append(time.perf_counter() - start_s)
-        tokens = []
-        for handle in handles:
-            outputs = handle.read_all()
-            tokens.append([int(token) for token in outputs[0].generated_ids])
-        return Run(tokens, np.asarray(steps))
+        return np.asarray(steps)
 
     def losses(self, kept: Ids) -> Floats:
         """−ln p of each token but a window's first: (windows, length − 1), of (windows, length).
@@ -137,8 +141,7 @@ class Engine:
         As `models.language.perplexity` counts them, but in the arithmetic that is served.
         """
         handles = [self.submit(ids, 1, echo=True, logprobs=1) for ids in kept.tolist()]
-        while self.pipeline.has_non_finished_requests():
-            self.pipeline.step()
+        self.finish()
         # The first token has nothing before it, and the last is the engine's own.
         said = [handle.read_all()[0].generated_log_probs[1 : kept.shape[1]] for handle in handles]
         return -np.asarray(said, dtype=float)

@@ -104,8 +104,7 @@ def _main(line: str) -> None:
 def _answer(engine: Any, question: dict[str, Any], users: list[Any]) -> dict[str, Any]:
     pipeline = engine.pipeline
     if "finish" in question:
-        while pipeline.has_non_finished_requests():
-            pipeline.step()
+        engine.finish()
         users.clear()
     else:
         users += [engine.submit(prompt, new_tokens=2) for prompt in question["prompts"]]
