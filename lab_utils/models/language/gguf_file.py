@@ -233,13 +233,11 @@ def _write(
         for name, (rows, columns) in shapes.items():
             stored = gguf.GGMLQuantizationType.F32 if rows == 1 else KINDS[kind][0]
             weights, size = gguf.GGML_QUANT_SIZES[stored]
-            in_file = (columns,) if rows == 1 else (rows, columns // weights * size)
-            dtype = {"F32": np.float32, "F16": np.float16}.get(stored.name, np.uint8)
-            if stored.name == "F16":
-                in_file = (rows, columns)
-            writer.add_tensor_info(
-                name, in_file, np.dtype(dtype), rows * columns // weights * size, stored
-            )
+            row_bytes = columns // weights * size
+            dtype = np.dtype({"F32": np.float32, "F16": np.float16}.get(stored.name, np.uint8))
+            in_row = row_bytes // dtype.itemsize
+            in_file = (in_row,) if rows == 1 else (rows, in_row)
+            writer.add_tensor_info(name, in_file, dtype, rows * row_bytes, stored)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
