@@ -201,7 +201,7 @@ same_guess = predict(
 )
 
 # %%
-sizes = at(scale, ci=(1, 2, 4, 8, 16, 32), laptop=(1, 2, 4, 8, 16, 32, 64))
+sizes = at(scale, ci=(1, 4, 16, 32), laptop=(1, 2, 4, 8, 16, 32, 64))
 quick = engines["q4_0"]
 
 

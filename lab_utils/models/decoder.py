@@ -55,6 +55,8 @@ class Decoder:
         return kv_cache_bytes(self.layers, self.cached_heads, self.head_width, bytes_per_value, 1)
 
 
+TINY = Decoder(12, 768, 12, 4, 64, 2048, 32_000)
+"""0.1 billion parameters: hundreds of requests are answered within a lesson's time."""
 SMALL = Decoder(24, 1536, 12, 4, 128, 4096, 32_000)
 """0.7 billion parameters: far beyond a processor's caches, and decoded within a lesson's time."""
 LLAMA_2_7B = Decoder(32, 4096, 32, 32, 128, 11_008, 32_000)

@@ -1,7 +1,6 @@
 """Language models under load, step by step: static batches against continuous batching.
 
-    engine = Engine(decode_s=lambda batch: 0.02 + 0.001 * batch,
-                    prefill_s=lambda tokens: 2e-4 * tokens, batch_most=16)
+    engine = Engine.measured({1: 0.02, 16: 0.04}, {16: 0.01, 256: 0.1}, batch_most=16)
     static(requests, engine, wait_s=0.1).tokens_per_s
     continuous(requests, engine).tokens_per_s
 
@@ -15,7 +14,7 @@ step are measured on the real engine and given to `Engine`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +68,21 @@ class Engine:
         if self.batch_most < 1:
             raise LabError(f"The batch holds {self.batch_most}; expected at least 1 sequence.")
 
+    @classmethod
+    def measured(
+        cls,
+        decode_s: Mapping[int, float],
+        prefill_s: Mapping[int, float],
+        batch_most: int,
+        cache_tokens: int | None = None,
+    ) -> Engine:
+        """From measured points, with straight lines between them, the last one also beyond.
+
+        decode_s: sequences → seconds of a step. prefill_s: prompt tokens → seconds to read them.
+        Raises LabError for fewer than two points of either.
+        """
+        return cls(_lines(decode_s), _lines(prefill_s), batch_most, cache_tokens)
+
 
 @dataclass(frozen=True)
 class Generated:
@@ -106,11 +120,15 @@ class Generated:
         return float(self.requests.new_tokens.sum() / lasted_s)
 
 
-def static(requests: Requests, engine: Engine, wait_s: float = 0.0) -> Generated:
-    """A batch is filled once and answered as a whole.
+def static(
+    requests: Requests, engine: Engine, wait_s: float = 0.0, padded: bool = True
+) -> Generated:
+    """A batch is filled once, and the next begins when its longest answer is done.
 
     It starts when it is full, or when its oldest request has waited `wait_s` and the engine is
-    free. Prompts are padded to the longest; the last token of the longest answer ends it for all.
+    free. padded: as one call of a model's `generate`: prompts are padded to the longest, and so are
+    answers, which are sent when all are there. Else each answer is sent when it is done and is no
+    longer computed; only its place stays empty.
     """
     first, done = _empty(requests), _empty(requests)
     sizes: list[int] = []
@@ -123,12 +141,15 @@ def static(requests: Requests, engine: Engine, wait_s: float = 0.0) -> Generated
         # A batch that is not full has waited for company that did not come.
         begun_s = float(requests.arrived_s[members[-1]]) if full else oldest_s + wait_s
         now_s = max(now_s, begun_s)
-        steps = int(requests.new_tokens[members].max()) - 1
-        padded = int(members.size * requests.prompt_tokens[members].max())
-        lasts_s = engine.prefill_s(padded) + steps * engine.decode_s(members.size)
-        sizes += [int(members.size)] * steps
-        now_s, busy_s = now_s + lasts_s, busy_s + lasts_s
-        first[members] = done[members] = now_s  # the answers are sent when all are there
+        prompts, news = requests.prompt_tokens[members], requests.new_tokens[members]
+        read = int(members.size * prompts.max() if padded else prompts.sum())
+        steps = np.arange(1, int(news.max()))
+        computed = [members.size if padded else int(np.sum(news > step)) for step in steps]
+        ends_s = np.cumsum([engine.prefill_s(read), *map(engine.decode_s, computed)])
+        sizes += computed
+        first[members] = now_s + (ends_s[-1] if padded else ends_s[0])
+        done[members] = now_s + (ends_s[-1] if padded else ends_s[news - 1])
+        now_s, busy_s = now_s + float(ends_s[-1]), busy_s + float(ends_s[-1])
         start += members.size
     return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
 
@@ -166,6 +187,19 @@ def continuous(requests: Requests, engine: Engine) -> Generated:
         done[[one for one in active if left[one] == 0]] = now_s
         active = [one for one in active if left[one] > 0]
     return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
+
+
+def _lines(points: Mapping[int, float]) -> Callable[[int], float]:
+    if len(points) < 2:
+        raise LabError(f"{len(points)} measured points were given; expected at least two.")
+    at, seconds = zip(*sorted(points.items()), strict=True)
+    slope = float((seconds[-1] - seconds[-2]) / (at[-1] - at[-2]))
+
+    def line(count: int) -> float:
+        beyond: int = max(count - at[-1], 0)
+        return float(np.interp(count, at, seconds)) + beyond * slope
+
+    return line
 
 
 def _next_batch(

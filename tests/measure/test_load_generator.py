@@ -114,6 +114,16 @@ def test_bodies_take_turns_and_failures_stay_apart(start_server: StartServer) ->
     assert "10 failed: 10 × status 500" in str(result)
 
 
+def test_answers_are_kept_in_the_order_of_sending(start_server: StartServer) -> None:
+    answers: generator.Answers = []
+    sender = post(f"{start_server()}/odd", answers=answers)
+    result = open_loop(sender, [b"xx", b"x"], constant(rate_rps=200, duration_s=0.05))
+    assert answers == [b"ok", None] * 5
+    assert result.told_s is not None
+    assert result.told_s.size == result.failed == 5
+    assert (result.told_s > 0).all()
+
+
 def test_an_answer_may_be_refused_for_its_content(start_server: StartServer) -> None:
     def check(body: bytes) -> str | None:
         return None if body == b"yes" else "wrong answer"

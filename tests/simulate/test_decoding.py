@@ -50,6 +50,32 @@ def test_a_static_batch_waits_for_company_and_then_goes() -> None:
     assert full.done_s.max() < 1
 
 
+def test_an_answer_that_leaves_frees_no_place_but_costs_no_more() -> None:
+    engine = Engine(lambda batch: 0.01 * batch, lambda tokens: 0.001 * tokens, batch_most=2)
+    requests = Requests.of([0.0, 0.0, 0.0], [10, 20, 10], [3, 5, 1])
+    found = static(requests, engine, padded=False)
+    read_s = 0.03
+    assert found.first_s[:2].tolist() == pytest.approx([read_s] * 2)
+    assert found.done_s.tolist() == pytest.approx(
+        [read_s + 2 * 0.02, read_s + 2 * 0.02 + 2 * 0.01, read_s + 0.06 + 0.01]
+    )
+    assert found.batch_sizes.tolist() == [2, 2, 1, 1]
+    padded = static(requests, engine)
+    assert padded.done_s.tolist() == pytest.approx([0.04 + 4 * 0.02] * 2 + [0.04 + 0.08 + 0.01])
+
+
+def test_an_engine_of_measured_points_joins_them_by_lines() -> None:
+    engine = Engine.measured({1: 0.02, 4: 0.05, 8: 0.05}, {100: 0.1, 10: 0.01}, batch_most=16)
+    assert [engine.decode_s(n) for n in (1, 2, 4, 6, 16)] == pytest.approx(
+        [0.02, 0.03, 0.05, 0.05, 0.05]
+    )
+    assert [engine.prefill_s(n) for n in (1, 10, 55, 200)] == pytest.approx(
+        [0.01, 0.01, 0.055, 0.2]
+    )
+    with pytest.raises(LabError, match="1 measured points were given; expected at least two"):
+        Engine.measured({1: 0.02}, {1: 0.1, 2: 0.2}, 4)
+
+
 def test_a_newcomer_holds_the_others_up_while_its_prompt_is_read() -> None:
     requests = Requests.of([0.0, 0.015], [10, 500], [4, 1])
     found = continuous(requests, ENGINE)

@@ -38,6 +38,7 @@ Send = Callable[[bytes], Awaitable[str | None]]
 """Sends one body; gives None for a good answer, else the cause of the failure in a few words."""
 Check = Callable[[bytes], str | None]
 """Looks at the body of an answer; gives None where it is good, else what is wrong."""
+Answers = list[bytes | None]
 TIMEOUT_S = 30.0
 SELECT_LIMIT = 1024
 OWN_FAULTS = {
@@ -49,10 +50,16 @@ OWN_FAULTS = {
 
 
 @asynccontextmanager
-async def _client(url: str, timeout_s: float, check: Check | None) -> AsyncIterator[Send]:
+async def _client(
+    url: str, timeout_s: float, check: Check | None, answers: Answers | None
+) -> AsyncIterator[Send]:
     poster = Poster(url)
 
     async def send(body: bytes) -> str | None:
+        row = 0
+        if answers is not None:
+            row = len(answers)
+            answers.append(None)
         try:
             async with asyncio.timeout(timeout_s):
                 status, answer = await poster.post(body)
@@ -66,6 +73,8 @@ async def _client(url: str, timeout_s: float, check: Check | None) -> AsyncItera
             return OWN_FAULTS.get(getattr(error, "errno", None) or 0, "connection broken")
         if not 200 <= status < 300:
             return f"status {status}"
+        if answers is not None:
+            answers[row] = answer
         return None if check is None else check(answer)
 
     try:
@@ -78,9 +87,18 @@ Sender = Callable[[], AbstractAsyncContextManager[Send]]
 """Opens what requests are sent through, for the length of one run."""
 
 
-def post(url: str, *, timeout_s: float = TIMEOUT_S, check: Check | None = None) -> Sender:
-    """Send bodies by HTTP POST over kept-alive connections. `check` may refuse an answer."""
-    return lambda: _client(url, timeout_s, check)
+def post(
+    url: str,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    check: Check | None = None,
+    answers: Answers | None = None,
+) -> Sender:
+    """Send bodies by HTTP POST over kept-alive connections. `check` may refuse an answer.
+
+    answers: is given the body of each good answer, None for a failure, in the order of sending.
+    """
+    return lambda: _client(url, timeout_s, check, answers)
 
 
 def closed_loop(
@@ -135,6 +153,7 @@ class _Record:
             failures=dict(Counter(cause for cause in self.failure if cause is not None)),
             latencies_s=(done_s - counted_from_s)[good],
             begun_s=counted_from_s[good],
+            told_s=(done_s - counted_from_s)[~good],
             schedule=None
             if arrivals is None
             else Schedule(arrivals.due_s, sent_s, arrivals.rate_rps),

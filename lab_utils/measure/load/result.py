@@ -83,7 +83,9 @@ class LoadResult:
     flight at most; None without a limit. begun_s: when the clock of each of these latencies began,
     in seconds from the start of the run; None where the tool does not tell. verdict: the
     generator's own, where it gives one. printed_latencies_s: those that the tool's own percentiles
-    are of, where it adds some that it has not measured (wrk does).
+    are of, where it adds some that it has not measured (wrk does). told_s: how long each failed
+    request waited until its client knew, from when the clocks of the others begin; None where the
+    tool does not tell.
     """
 
     tool: str
@@ -97,6 +99,7 @@ class LoadResult:
     schedule: Schedule | None = None
     verdict: Verdict | None = None
     printed_latencies_s: NDArray[np.float64] | None = None
+    told_s: NDArray[np.float64] | None = None
     facts: Mapping[str, Any] = field(default_factory=machine_facts)
 
     @property

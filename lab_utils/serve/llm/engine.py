@@ -64,7 +64,9 @@ class Engine:
 
     path: a GGUF file. threads: compute threads. cache_gb: of the KV cache, whole gigabytes.
     batch_most: sequences at once. keep_prefixes: keep the cache of what was read, so that a prompt
-    with a known beginning is not read again. settings: OpenVINO's own, over `SETTINGS`.
+    with a known beginning is not read again. chunk_tokens: of a step at most; prompts are then read
+    in pieces, in the steps that write ("chunked prefill"). Without, a step reads whole prompts or
+    writes, and those who write wait. settings: OpenVINO's own, over `SETTINGS`.
     Raises LabError where the file cannot be read.
     """
 
@@ -75,6 +77,7 @@ class Engine:
         cache_gb: int = 1,
         batch_most: int = 64,
         keep_prefixes: bool = False,
+        chunk_tokens: int | None = None,
         **settings: Any,
     ) -> None:
         if not path.is_file():
@@ -82,8 +85,8 @@ class Engine:
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size = cache_gb
         scheduler.max_num_seqs = batch_most
-        scheduler.max_num_batched_tokens = BATCHED_TOKENS
-        scheduler.dynamic_split_fuse = False
+        scheduler.max_num_batched_tokens = chunk_tokens or BATCHED_TOKENS
+        scheduler.dynamic_split_fuse = chunk_tokens is not None
         scheduler.enable_prefix_caching = keep_prefixes
         self.threads = threads or available_cores()
         properties = SETTINGS | {"INFERENCE_NUM_THREADS": self.threads} | settings

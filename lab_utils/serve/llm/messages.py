@@ -38,6 +38,7 @@ class Settings(Message):
     cache_gb: int
     tokenizer: str | None
     drain_s: float
+    chunk_tokens: int | None = None
     engine: dict[str, Any] = field(default_factory=dict)
 
 

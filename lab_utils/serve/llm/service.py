@@ -28,9 +28,9 @@ class LLMService(Process):
     path: a GGUF file. threads: compute threads, default one a core. batch_most: requests in the
     engine at once. queue_most: requests that wait beyond those; the next is refused. batching:
     "continuous" fills each place when it is free, "static" waits for the whole batch to end.
-    cache_gb: of the KV cache, whole gigabytes. tokenizer: a `tokenizer.json`; with it, prompts may
-    be texts, and answers have one. drain_s: how long taken requests may go on after the block.
-    settings: OpenVINO's own.
+    cache_gb: of the KV cache, whole gigabytes. chunk_tokens: as `Engine` has it. tokenizer: a
+    `tokenizer.json`; with it, prompts may be texts, and answers have one. drain_s: how long taken
+    requests may go on after the block. settings: OpenVINO's own.
 
     Raises LabError for impossible settings, and with the process's own words where it does not
     start.
@@ -45,6 +45,7 @@ class LLMService(Process):
         queue_most: int = 64,
         batching: Batching = "continuous",
         cache_gb: int = 1,
+        chunk_tokens: int | None = None,
         tokenizer: Path | None = None,
         drain_s: float = 5.0,
         start_timeout_s: float = 120,
@@ -53,6 +54,7 @@ class LLMService(Process):
         threads = threads or available_cores()
         counts = {"threads": threads, "batch_most": batch_most}
         counts |= {"queue_most": queue_most, "cache_gb": cache_gb}
+        counts |= {} if chunk_tokens is None else {"chunk_tokens": chunk_tokens}
         for name, count in counts.items():
             if not isinstance(count, int) or count < 1:
                 raise LabError(f"{name} is {count!r}; expected a whole number of at least 1.")
@@ -72,6 +74,7 @@ class LLMService(Process):
             cache_gb=cache_gb,
             tokenizer=None if tokenizer is None else str(tokenizer.resolve()),
             drain_s=drain_s,
+            chunk_tokens=chunk_tokens,
             engine=settings,
         )
         super().__init__(

@@ -94,7 +94,12 @@ def main() -> None:
     path = Path(settings.path)
     try:
         engine = Engine(
-            path, settings.threads, settings.cache_gb, settings.batch_most, **settings.engine
+            path,
+            settings.threads,
+            settings.cache_gb,
+            settings.batch_most,
+            chunk_tokens=settings.chunk_tokens,
+            **settings.engine,
         )
     except LabError as error:
         sys.exit(str(error))
