@@ -20,6 +20,7 @@ def calc(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Work out a formula of the course: its inputs, result and source."""
+    from lab_utils.cost import fleet
     from lab_utils.cost.tokens import COST_PER_TOKEN
     from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
     from lab_utils.measure.laws import AMDAHL, FAN_OUT, LITTLES_LAW, SERIAL_SHARE
@@ -33,7 +34,8 @@ def calc(
     machine = (ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
     model = (decoder.KV_CACHE, decoder.LLM_MEMORY, decoder.PREFILL_DECODE, decoder.QUANT_SPEEDUP)
     serving = (decoder.SPECULATIVE, COST_PER_TOKEN, HPA)
-    calculations = {c.name: c for c in (*laws, ERLANG_C, *machine, *model, *serving)}
+    money = (fleet.COST_PER_QUERY, fleet.BREAK_EVEN, fleet.RESERVED_SHARE, fleet.SPOT_PRICE)
+    calculations = {c.name: c for c in (*laws, ERLANG_C, *machine, *model, *serving, *money)}
     if name is None:
         for known in calculations.values():
             print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")

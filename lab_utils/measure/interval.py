@@ -81,6 +81,30 @@ def ratio_interval(first: Sequence[float], second: Sequence[float]) -> Interval:
     return interval(np.asarray(first, dtype=float) / np.asarray(second, dtype=float))
 
 
+def ratio_of_sums(above: Sequence[float], below: Sequence[float]) -> Interval:
+    """The sum of the first over the sum of the second, resampled in pairs (costs and queries of
+    days, say), with its bootstrap 95 % interval; its `median` is the ratio itself.
+
+    Raises LabError where the two are not the same length, empty, or the second sums to nothing.
+
+    >>> f"{ratio_of_sums([1, 2, 3], [2, 4, 6]):.2f}"
+    '0.50 [0.50 to 0.50]'
+    """
+    pairs = np.array([above, below], dtype=float) if len(above) == len(below) else np.empty((2, 0))
+    if not pairs.size or not pairs[1].sum() > 0:
+        raise LabError(
+            f"A ratio of sums was asked of {len(above)} and {len(below)} figures; expected one of "
+            "each a pair, and a second sum above 0."
+        )
+    n = pairs.shape[1]
+    picks = np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
+    sums = pairs[:, picks].sum(axis=2)
+    estimates = sums[0, sums[1] > 0] / sums[1, sums[1] > 0]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(estimates, [tail, 1 - tail])
+    return Interval(float(pairs[0].sum() / pairs[1].sum()), float(low), float(high), n)
+
+
 def share(successes: int, n: int) -> Interval:
     """The share (0 to 1) of n trials that succeeded, with Wilson's 95 % interval (1927).
 

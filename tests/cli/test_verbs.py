@@ -86,6 +86,8 @@ def test_doctor_says_what_a_missing_tool_changes(monkeypatch: pytest.MonkeyPatch
         (["fan-out", "servers=100", "slow_share=0.01"], 0.634),
         # Karp and Flatt: a tenth that is serial makes four workers 1 / (0.1 + 0.9 / 4) as fast.
         (["serial-share", "speedup=3.0769", "workers=4"], 0.1),
+        (["cost-per-query", "price_per_h=2", "queries_per_h=4000", "utilisation=0.2"], 2.5),
+        (["break-even", "price_small=0.1", "rate_small=5000", "price_large=0.75"], 35_000),
     ],
 )
 def test_calc(arguments: list[str], result: float, lab_here: Lab) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lab_utils.errors import LabError
-from lab_utils.measure.interval import Interval, interval, ratio_interval, share
+from lab_utils.measure.interval import Interval, interval, ratio_interval, ratio_of_sums, share
 
 
 def test_no_samples_are_refused() -> None:
@@ -84,3 +84,30 @@ def test_a_share_of_all_is_not_certain() -> None:
     for successes, n in ((3, 2), (-1, 2), (0, 0)):
         with pytest.raises(LabError, match="expected 0 to n"):
             share(successes, n)
+
+
+def test_a_ratio_of_sums_is_not_a_mean_of_ratios() -> None:
+    """Cost and queries of two days: the busy day counts as much as it has queries."""
+    found = ratio_of_sums([10, 10], [1, 99])
+    assert found.median == 0.2
+    assert found.low < 0.2 < found.high
+    assert found.n == 2
+
+
+def test_a_ratio_of_sums_covers_the_truth_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(3)
+    inside = 0
+    for _ in range(200):
+        queries = chance.uniform(50, 150, 40)
+        costs = 3 * queries + chance.normal(0, 40, 40)
+        found = ratio_of_sums(list(costs), list(queries))
+        inside += found.low <= 3 <= found.high
+    assert 0.88 < inside / 200 < 0.99
+
+
+@pytest.mark.parametrize(("above", "below"), [([1], [1, 2]), ([], []), ([1, 2], [0, 0])])
+def test_a_ratio_of_what_cannot_be_divided_is_refused(
+    above: list[float], below: list[float]
+) -> None:
+    with pytest.raises(LabError, match="expected one of each a pair"):
+        ratio_of_sums(above, below)
