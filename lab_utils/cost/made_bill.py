@@ -78,7 +78,7 @@ def queries(plan: Plan) -> dict[str, NDArray[np.float64]]:
     hour = np.arange(24 * plan.days)
     of_day = hour % 24
     weekday = (np.datetime64(plan.start, "D").astype(int) + 3 + hour // 24) % 7
-    evening = 1 + 0.95 * np.cos(2 * np.pi * (of_day - 19) / 24)
+    evening = 1 + 0.75 * np.cos(2 * np.pi * (of_day - 19) / 24)
     day = np.repeat(chance.lognormal(0, 0.12, plan.days), 24)
     chat = plan.chat_mean * evening * day * np.where(weekday >= 5, 0.75, 1.0)
     office = (of_day >= 7) & (of_day < 17) & (weekday < 5)

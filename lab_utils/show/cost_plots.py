@@ -86,18 +86,17 @@ def readings(
 def by_day_and_hour(
     days: Sequence[float], hours: Sequence[float], period: Interval, title: str, *, ylabel: str
 ) -> None:
-    """1,000 queries of each day and of each hour of the day, beside the whole period's interval."""
-    with figure(3.3, title, columns=2, sharey=True) as (left, right):
+    """1,000 queries of each day, and of each hour of the day, beside the whole period's interval;
+    each panel on a scale of its own."""
+    with figure(3.3, title, columns=2) as (left, right):
         for panel, values, first, xlabel in (
             (left, days, 1, "day of the period"),
             (right, hours, 0, "hour of the day (UTC)"),
         ):
-            drawn = np.where(
-                np.isfinite(values), values, np.nan
-            )  # an hour without a query has none
+            # An hour without a query has no cost of 1,000.
+            drawn = np.where(np.isfinite(values), values, np.nan)
             panel.bar(first + np.arange(len(values)), drawn, color=BLUE, width=0.75)
             panel.axhspan(period.low, period.high, color=ORANGE, alpha=0.35, zorder=2)
             panel.axhline(period.median, color=ORANGE, linewidth=1.5)
             panel.set_xlabel(xlabel)
-        left.set_ylim(0, 1.1 * max(value for value in (*days, *hours) if np.isfinite(value)))
-        left.set_ylabel(ylabel)
+            panel.set_ylabel(ylabel)
