@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab_utils.command import completed, last_words
-from lab_utils.components.catalogue import CATALOGUE, program
+from lab_utils.components.catalogue import needed
 from lab_utils.errors import LabError
 from lab_utils.files import cache_folder
 
@@ -48,7 +48,7 @@ def compiled(source: Path) -> Path:
 
     Raises LabError where there is no compiler, or with what it said.
     """
-    compiler = _needed("cc")
+    compiler = needed("cc")
     digest = hashlib.sha256(source.read_bytes() + repr((compiler, FLAGS)).encode()).hexdigest()
     path = cache_folder() / f"{source.stem}-{digest[:16]}"
     if path.exists():
@@ -68,7 +68,7 @@ def seconds(made: Path, *arguments: object) -> list[float]:
 
 def cache_misses(made: Path, *arguments: object) -> CacheMisses:
     """Run the program under cachegrind and count. Raises LabError where valgrind is missing."""
-    valgrind = _needed("valgrind")
+    valgrind = needed("valgrind")
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts"
         options = ["--tool=cachegrind", "--cache-sim=yes", f"--cachegrind-out-file={counts}"]
@@ -88,13 +88,6 @@ def parse(counts: str) -> CacheMisses:
         raise LabError("cachegrind's output has no totals; expected lines of events and summary.")
     found = dict(zip(events[1].split(), map(int, totals[1].split()), strict=True))
     return CacheMisses(found["Dr"], found["D1mr"], found["DLmr"])
-
-
-def _needed(name: str) -> Path:
-    found = program(name)
-    if found is None:
-        raise LabError(f"{name} is not on this machine; get it with: {CATALOGUE[name].get}.")
-    return found
 
 
 def _run(command: list[str]) -> str:

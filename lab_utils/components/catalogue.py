@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab_utils.components import environments
+from lab_utils.errors import LabError
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,13 @@ CATALOGUE = {
             environment="triton",
         ),
         Component(
+            "prometheus",
+            "scrapes the services' metrics, and evaluates recording rules and alerts",
+            "apt install prometheus (its service on port 9090 is not needed: "
+            "systemctl disable --now prometheus)",
+            "nothing is missed: no lesson uses it yet",
+        ),
+        Component(
             "tvm",
             "a compiler that searches for the fastest program; in an environment of its own",
             environments.get("tvm"),
@@ -143,3 +151,15 @@ CATALOGUE = {
         ),
     )
 }
+
+
+def needed(name: str, component: str = "") -> Path:
+    """Where a program is. component: of the catalogue, whose program it is, by default `name`.
+
+    Raises LabError, saying how to get it, where it is missing.
+    """
+    found = program(name)
+    if found is None:
+        get = CATALOGUE[component or name].get
+        raise LabError(f"{name} is not on this machine; get it with: {get}.")
+    return found

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.components import cachegrind
+from lab_utils.components import catalogue
 from lab_utils.components.cachegrind import (
     MEMORY_ACCESS,
     CacheMisses,
@@ -84,7 +84,7 @@ def test_counts_without_totals_are_refused() -> None:
 
 
 def test_a_missing_compiler_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cachegrind, "program", lambda name: None)
+    monkeypatch.setattr(catalogue, "program", lambda name: None)
     with pytest.raises(LabError, match=r"cc is not on this machine; get it with: apt install gcc"):
         compiled(MEMORY_ACCESS)
     with pytest.raises(LabError, match=r"valgrind is not on this machine"):
