@@ -11,6 +11,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 SECONDS = tuple(float(f"{s}e{d}") for d in range(-3, 2) for s in (1, 1.5, 2, 3, 5, 7))
 """Upper ends of the buckets of every latency: 1 ms to 70 s. A quantile is read from one bucket, so
 it is wrong by up to that bucket's width: two thirds."""
+CLIENT_FAULT = "bad request"
+REFUSALS = (
+    "queue full",
+    "deadline hopeless",
+    "deadline passed",
+    "cache full",
+    "draining",
+    "engine failed",
+)
+"""Why a request that makes sense is not answered to its end: each is the service's failure."""
 BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
@@ -46,6 +56,14 @@ class Metrics:
         self.disconnects = Counter(
             "llm_disconnects", "Clients that left before the end", registry=registry
         )
+
+        # A series that begins with its first count is no rate's: it is there from the start, at 0.
+        for priority in ("0", "1"):
+            self.queue_depth.labels(priority)
+        for kind in ("prompt", "answer"):
+            self.tokens.labels(kind)
+        for reason in (CLIENT_FAULT, *REFUSALS):
+            self.rejections.labels(reason)
 
     def text(self) -> bytes:
         """The page at /metrics."""
