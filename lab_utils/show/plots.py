@@ -62,12 +62,14 @@ WHISKER = {"ecolor": INK, "elinewidth": 1.4, "capsize": 4, "fmt": "none", "zorde
 
 
 @contextmanager
-def figure(height_in: float, title: str, columns: int = 1, **options: Any) -> Iterator[Any]:
+def figure(
+    height_in: float, title: str, columns: int = 1, rows: int = 1, **options: Any
+) -> Iterator[Any]:
     """Axes (or an array of them) in the course's style, shown when the block ends."""
     with plt.rc_context(STYLE):
-        drawn, axes = plt.subplots(1, columns, figsize=(WIDTH_IN, height_in), **options)
+        drawn, axes = plt.subplots(rows, columns, figsize=(WIDTH_IN, height_in), **options)
         yield axes
-        if columns == 1:
+        if columns == rows == 1:
             axes.set_title(title)
         else:
             drawn.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
