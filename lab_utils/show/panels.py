@@ -23,8 +23,8 @@ from lab_utils.show.predict import number
 SUFFIX = "suffix: "
 UNITS = {"s": "seconds", "percentunit": "%", "short": ""}
 """Grafana's names of units, and ours; `suffix: tokens/s` is any other."""
-COLUMNS = 2
-ROW_IN = 2.35
+COLUMNS = 3
+ROW_IN = 2.1
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def draw(
     start_s: float,
     marks: Mapping[str, float] | None = None,
 ) -> None:
-    """All panels, two in a row; time counts in seconds from start_s.
+    """All panels, three in a row; time counts in seconds from start_s.
 
     read: what an expression gave. marks: name → Unix time of what happened, each a thin line.
     """
@@ -96,7 +96,7 @@ def draw(
         for axes in all_axes[len(panels) :]:
             axes.set_visible(False)
         for axes in all_axes[max(0, len(panels) - COLUMNS) : len(panels)]:
-            axes.set_xlabel("seconds")
+            axes.set_xlabel("time (s)", fontsize=9)
             axes.tick_params(labelbottom=True)
 
 
@@ -117,19 +117,19 @@ def _draw(panel: Panel, axes: Axes, read: Read, start_s: float) -> None:
             )
     if not any(np.isfinite(np.asarray(line.get_ydata())).any() for line in axes.lines):
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", color="#777777")
-    axes.set_ylim(bottom=0)
+    limit = factor * (panel.limit or 0)
+    axes.set_ylim(0, max(1.3 * axes.get_ylim()[1], 1.2 * limit))  # room for the legend
     if panel.limit is not None:
-        limit = factor * panel.limit
         axes.axhline(limit, color=RED, linewidth=1.2, linestyle=(0, (4, 3)))
-        axes.set_ylim(top=max(axes.get_ylim()[1], 1.15 * limit))
         axes.annotate(f"alert: {number(limit)}", (1, limit), (0, 2), color=RED, fontsize=8,
                       xycoords=("axes fraction", "data"), textcoords="offset points",
                       ha="right")  # fmt: skip
-    axes.set_title(panel.title, fontsize=10)
-    axes.set_ylabel(unit(panel.unit))
+    axes.set_title(panel.title, fontsize=9.5)
+    axes.tick_params(labelsize=9)
+    axes.set_ylabel(unit(panel.unit), fontsize=9)
     axes.grid(visible=True)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=8, loc="upper left")
+        axes.legend(fontsize=8, handlelength=1.2)
 
 
 def unit(name: str) -> str:

@@ -37,8 +37,14 @@ NEVER = Panel("Never", "s", (Query("never", "x"), Query("gaps", "y")), "")
 def test_each_panel_has_its_series_with_their_labels_and_units(
     all_axes: Callable[[], list[Any]],
 ) -> None:
-    draw((LEVEL, SHARE, NEVER), ANSWERS.__getitem__, "Tanks", start_s=100, marks={"begun": 102})
-    levels, share, never, spare = all_axes()
+    draw(
+        (LEVEL, SHARE, NEVER, LEVEL),
+        ANSWERS.__getitem__,
+        "Tanks",
+        start_s=100,
+        marks={"begun": 102},
+    )
+    levels, share, never, _, *spare = all_axes()
     assert [line.get_label() for line in levels.lines[:2]] == ["tank a", "tank b"]
     assert list(levels.lines[1].get_xdata()) == [0, 1, 2, 3]
     assert levels.get_ylabel() == "litres"
@@ -50,7 +56,7 @@ def test_each_panel_has_its_series_with_their_labels_and_units(
     assert texts(share) == ["alert: 50"]
     assert texts(never) == ["no data"]
     assert never.get_ylabel() == "seconds"
-    assert not spare.get_visible()
+    assert [one.get_visible() for one in spare] == [False, False]
 
 
 def test_what_cannot_be_drawn_is_refused(all_axes: Callable[[], list[Any]]) -> None:
