@@ -16,8 +16,9 @@ bucket they lay. `histogram_quantile` supposes that they are spread evenly over 
 '0.137 0.2125 0.1 0.25'
 
 A *native* histogram has exponential edges, each `2 ** 2 ** -schema` times the one before, so its
-error has a bound. Prometheus reads them from its binary format alone up to 2.x, which Python's
-client does not write; `exponential_edges` gives a classic histogram the same edges.
+error has a bound. Prometheus 2.42 reads one from its binary format alone (with
+`--enable-feature=native-histograms`), which its Python client (0.26) does not write: seen. What
+comes near is a classic histogram with the same edges, `exponential_edges`.
 """
 
 from __future__ import annotations
