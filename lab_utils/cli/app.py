@@ -17,6 +17,7 @@ from lab_utils.cli import (
     doctor,
     export,
     grade,
+    k8s,
     lock,
     release,
     run,
@@ -29,7 +30,7 @@ HELP = """Inference Lab: how a trained model is loaded, processed and served.
 
 Learners: ./lab start. Everything at once, headless: ./lab run. Proof that it all holds: ./lab test.
 """
-VERBS = (start, run, test, doctor, check, grade, export, calc, release, bench, build, lock)
+VERBS = (start, run, test, doctor, check, grade, export, calc, k8s, release, bench, build, lock)
 INTERRUPTED = 130
 
 

@@ -5,7 +5,8 @@
     served.sojourn_s, served.batch_sizes, served.outcomes
 
 A server takes the most urgent requests that wait, up to `batch_most` of them. With fewer than that
-it waits for company until the oldest has waited `batch_wait_s`: Triton's `max_queue_delay`. With a
+it waits for company until the oldest has waited `batch_wait_s`: Triton's `max_queue_delay`. With
+`slots` a server has several batches in hand at a time, as continuous batching has requests. With a
 `Scaling` the number of servers follows an autoscaler, which sees the queue every few seconds; a new
 server needs `start_s` before it answers.
 """
@@ -34,9 +35,9 @@ Service = Callable[[Sequence[int]], float]
 
 @dataclass(frozen=True)
 class Station:
-    """servers: that answer one batch at a time. queue_most: requests that may wait; None: any.
+    """servers: that answer `slots` batches at a time. queue_most: that may wait; None: any.
 
-    deadline_s: how long one may wait; None: for ever.
+    deadline_s: how long a request may wait; None: for ever.
     """
 
     servers: int = 1
@@ -44,18 +45,20 @@ class Station:
     batch_wait_s: float = 0.0
     queue_most: int | None = None
     deadline_s: float | None = None
+    slots: int = 1
 
     def __post_init__(self) -> None:
-        if self.servers < 1 or self.batch_most < 1 or not self.batch_wait_s >= 0:
+        if min(self.servers, self.slots, self.batch_most) < 1 or not self.batch_wait_s >= 0:
             raise LabError(
-                f"The station has {self.servers} servers and batches of {self.batch_most} after "
-                f"{self.batch_wait_s:g} s; expected at least 1, at least 1, and 0 s or more."
+                f"The station has {self.servers} servers of {self.slots} slots and batches of "
+                f"{self.batch_most} after {self.batch_wait_s:g} s; expected at least 1 of each, "
+                "and 0 s or more."
             )
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What an autoscaler may see. replicas: asked for; ready: of these, started."""
+    """What an autoscaler may see. busy: slots; replicas: asked for; ready: of these, started."""
 
     queued: int
     busy: int
@@ -65,12 +68,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class Scaling:
-    """seen: the metric, from the moment; the default is the length of the queue."""
+    """seen: the metric, from the moment; the default is the length of the queue.
+
+    zero_after_s: with nobody there for so long, no replica is left, and the look after the next
+    arrival starts `least` again, as KEDA does it (`cooldownPeriod`). None: never.
+    """
 
     autoscaler: Autoscaler
     start_s: float
     seen: Callable[[Moment], Any] = lambda moment: moment.queued
     every_s: float = SYNC_S
+    zero_after_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,18 @@ class Served:
     def wait_s(self) -> NDArray[np.float64]:
         """From arrival to the start of its batch, of those that were answered."""
         return (self.begun_s - self.arrived_s)[self.answered]
+
+    @property
+    def replica_s(self) -> float:
+        """Seconds of replicas that were asked for, starting ones included: what is paid for.
+
+        From the first arrival to the last answer.
+        """
+        times_s, numbers = (
+            np.asarray(seen, dtype=float) for seen in zip(*self.replicas, strict=True)
+        )
+        lasted_s = np.diff(np.append(times_s, max(np.nanmax(self.done_s), times_s[-1])))
+        return float(numbers @ lasted_s)
 
     @property
     def throughput_rps(self) -> float:
@@ -161,8 +181,9 @@ class _Run:
         self._outcomes = np.full(arrivals.size, EXPIRED, np.int8)
         self._batch_sizes: list[int] = []
         self._busy, self._server_s = 0, 0.0
-        self._ready = self._replicas = station.servers
-        self._starting = 0
+        self._replicas = station.servers
+        self._starting_until_s: list[float] = []
+        self._active_s = float(arrivals[0])
         self._events: list[_Event] = []
         self._count = itertools.count()
         self._now_s = 0.0
@@ -202,9 +223,17 @@ class _Run:
     def _at(self, at_s: float, happen: Callable[[], None]) -> None:
         heapq.heappush(self._events, _Event(at_s, next(self._count), happen))
 
+    @property
+    def _ready(self) -> int:
+        return self._replicas - len(self._starting_until_s)
+
+    @property
+    def _full(self) -> bool:
+        return self._busy >= self._ready * self._station.slots
+
     def _arrive(self, number: int) -> None:
         most = self._station.queue_most
-        if most is not None and self._queued >= most and self._busy >= self._ready:
+        if most is not None and self._queued >= most and self._full:
             self._outcomes[number] = REJECTED
             self._left -= 1
             return
@@ -212,8 +241,8 @@ class _Run:
         self._note_queue(1)
 
     def _begin(self) -> None:
-        """Start batches as long as a server is free and enough requests wait, or long enough."""
-        while self._busy < self._ready and self._queued:
+        """Start batches as long as a slot is free and enough requests wait, or long enough."""
+        while self._queued and not self._full:
             self._expire()
             if not self._queued:
                 return
@@ -249,7 +278,6 @@ class _Run:
     def _done(self, count: int) -> None:
         self._busy -= 1
         self._left -= count
-        self._ready = min(self._ready, max(self._replicas - self._starting, self._busy))
 
     def _expire(self) -> None:
         """Give up those that have waited longer than they may; they are first in their queues."""
@@ -266,11 +294,23 @@ class _Run:
         """The autoscaler looks, and servers begin to start or stop."""
         assert self._scaling is not None
         moment = Moment(self._queued, self._busy, self._ready, self._replicas)
-        seen = self._scaling.seen(moment)
-        wanted = self._scaling.autoscaler.decide(self._now_s, self._replicas, seen).replicas
+        if self._queued or self._busy:
+            self._active_s = self._now_s
+        wanted = self._wanted(moment)
         if wanted != self._replicas:
             self._scale(wanted)
         self._at(self._now_s + self._scaling.every_s, self._look)
+
+    def _wanted(self, moment: Moment) -> int:
+        assert self._scaling is not None
+        scaling, zero_after_s = self._scaling, self._scaling.zero_after_s
+        if zero_after_s is not None:
+            if moment.replicas == 0:
+                return scaling.autoscaler.least if moment.queued else 0
+            if self._now_s - self._active_s >= zero_after_s:
+                return 0
+        seen = scaling.seen(moment)
+        return scaling.autoscaler.decide(self._now_s, moment.replicas, seen).replicas
 
     def _scale(self, wanted: int) -> None:
         assert self._scaling is not None
@@ -278,18 +318,17 @@ class _Run:
         self._replicas = wanted
         self._replicas_seen.append((self._now_s, wanted))
         if change > 0:
-            self._starting += change
-            for _ in range(change):
-                self._at(self._now_s + self._scaling.start_s, self._started)
-            return
-        # The ones that are still starting go first, then idle ones; a busy one ends its batch.
-        self._starting -= min(self._starting, -change)
-        self._ready = max(self._replicas - self._starting, self._busy)
+            until_s = self._now_s + self._scaling.start_s
+            self._starting_until_s += [until_s] * change
+            self._at(until_s, self._started)
+        elif change < 0:
+            # The ones that are still starting go first, the latest before the others. What the
+            # others have begun, they end.
+            kept = max(len(self._starting_until_s) + change, 0)
+            del self._starting_until_s[kept:]
 
     def _started(self) -> None:
-        if self._starting and self._ready < self._replicas:
-            self._starting -= 1
-            self._ready += 1
+        self._starting_until_s = [s for s in self._starting_until_s if s > self._now_s]
 
     def _note_queue(self, change: int) -> None:
         self._queued += change

@@ -21,7 +21,7 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 
 VERBS = ["start", "run", "test", "doctor", "check", "grade", "calc", "release"]
-VERBS += ["bench", "build", "lock", "export"]
+VERBS += ["bench", "build", "lock", "export", "k8s"]
 
 
 def test_help_names_every_verb() -> None:

@@ -98,3 +98,37 @@ def test_what_is_no_text_file_is_refused(tmp_path: Path) -> None:
 def test_the_variation_of_too_few_is_refused() -> None:
     with pytest.raises(LabError, match="of 2 arrivals"):
         _ = of_times([0, 1]).variation
+
+
+def test_a_pattern_follows_a_profile() -> None:
+    pattern = poisson(7, 100, seed=5)
+    ramp = pattern.following([0, 100, 200, 300], [0, 20, 20, 5])
+    counts = [int(np.sum((ramp.due_s >= a) & (ramp.due_s < a + 50))) for a in range(0, 300, 50)]
+    expected = np.array([250, 750, 1000, 1000, 812.5, 437.5])
+    assert np.all(np.abs(counts - expected) < 5 * np.sqrt(expected))
+    assert ramp.due_s.size > 4 * pattern.due_s.size  # it was repeated
+    assert np.all(np.diff(ramp.due_s) >= 0)
+    assert ramp.rate_rps == pytest.approx(expected.sum() / 300)
+
+
+def test_a_profile_that_stays_changes_nothing_but_the_rate() -> None:
+    pattern = of_times([0, 1, 1.5, 4])
+    assert list(pattern.following([0, 2], [3, 3]).due_s) == pytest.approx(
+        [0, 0.25, 0.375, 1, 4 / 3, 4 / 3 + 0.25, 4 / 3 + 0.375]
+    )
+
+
+@pytest.mark.parametrize(
+    ("times_s", "rates_rps"),
+    [
+        ([0], [1]),
+        ([1, 2], [1, 1]),
+        ([0, 0], [1, 1]),
+        ([0, 1], [1]),
+        ([0, 1], [0, 0]),
+        ([0, 1], [2, -1]),
+    ],
+)
+def test_impossible_profiles_are_refused(times_s: list[float], rates_rps: list[float]) -> None:
+    with pytest.raises(LabError, match="expected as many of both"):
+        of_times([0, 1, 2]).following(times_s, rates_rps)

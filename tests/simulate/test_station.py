@@ -4,7 +4,7 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.measure.load.arrivals import poisson
 from lab_utils.measure.queueing import mm1_sojourn_s, sojourn_s
-from lab_utils.simulate.hpa import Autoscaler, average_value
+from lab_utils.simulate.hpa import SCALE_DOWN, Autoscaler, Rules, average_value
 from lab_utils.simulate.station import (
     ANSWERED,
     EXPIRED,
@@ -19,6 +19,7 @@ from lab_utils.simulate.theory import ERLANG_C, erlang_c, mmc_wait_s, priority_w
 
 SERVICE_S = 0.1
 RUNS = 30
+AT_ONCE = Rules(SCALE_DOWN.policies, window_s=0)
 
 
 def exponential(count: int, seed: int) -> np.ndarray:
@@ -181,3 +182,42 @@ def test_what_cannot_be_is_refused() -> None:
         erlang_c(1.5, 1)
     with pytest.raises(LabError, match="below 1 together"):
         priority_waits_s([8, 4], SERVICE_S)
+
+
+def test_a_server_of_several_slots_is_as_many_servers() -> None:
+    arrived_s = poisson(30, 60, seed=2).due_s
+    times_s = exponential(arrived_s.size, 3)
+    one = simulate(arrived_s, lambda batch: times_s[batch[0]], Station(servers=1, slots=4))
+    four = simulate(arrived_s, lambda batch: times_s[batch[0]], Station(servers=4))
+    np.testing.assert_array_equal(one.done_s, four.done_s)
+    refusing = simulate([0, 0, 0], lambda _: 1.0, Station(slots=2, queue_most=0))
+    assert refusing.outcomes.tolist() == [ANSWERED, ANSWERED, REJECTED]
+
+
+def test_replicas_are_paid_for_from_when_they_are_asked_for() -> None:
+    wants = iter([1, 3, 3, 1])
+    steered = Autoscaler(1, 3, lambda replicas, seen, tolerance: next(wants, 1), down=AT_ONCE)
+    run = simulate(
+        [0, 40], lambda _: 10.0, Station(), scaling=Scaling(steered, start_s=100, every_s=10)
+    )
+    assert run.replicas == [(0, 1), (10, 3), (30, 1)]
+    assert run.replica_s == 10 * 1 + 20 * 3 + 20 * 1  # to the last answer, at 50
+
+
+def test_a_start_that_was_called_off_brings_no_server() -> None:
+    wants = iter([2, 1, 2, 2])
+    steered = Autoscaler(1, 2, lambda replicas, seen, tolerance: next(wants, 2), down=AT_ONCE)
+    run = simulate(
+        [0, 0], lambda _: 1000.0, Station(), scaling=Scaling(steered, start_s=25, every_s=10)
+    )
+    assert run.begun_s.tolist() == [0, 45]  # asked for at 0, called off at 10, asked for at 20
+
+
+def test_with_nobody_there_no_replica_is_left_and_the_next_one_waits_for_a_start() -> None:
+    scaling = Scaling(Autoscaler(1, 4, average_value(5)), start_s=7, every_s=10, zero_after_s=60)
+    run = simulate([0, 203, 204, 260], lambda _: 1.0, Station(), scaling=scaling)
+    assert run.begun_s.tolist() == [0, 217, 218, 260]  # the look at 210, and the start
+    assert run.replicas[:3] == [(0, 1), (60, 0), (210, 1)]
+    kept = simulate([0, 203], lambda _: 1.0, Station(), scaling=Scaling(
+        Autoscaler(1, 4, average_value(5)), start_s=7, every_s=10))  # fmt: skip
+    assert kept.begun_s.tolist() == [0, 203]

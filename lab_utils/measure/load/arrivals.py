@@ -4,6 +4,7 @@
     poisson(rate_rps=100, duration_s=10)            # users who do not know of each other
     recorded("arrivals.txt")                        # users who came: one second a line
     recorded("arrivals.txt").at_rate(100)           # the same users, in a hurry
+    recorded("arrivals.txt").following([0, 600], [1, 9])        # more and more of them
 
 What matters for a queue is not only how many come, but how unevenly: `Arrivals.variation` is 0 for
 a metronome, near 1 for independent users, and more for users who come in bursts.
@@ -49,6 +50,35 @@ class Arrivals:
         """The same pattern, stretched or squeezed to another mean rate."""
         _check_rate(rate_rps, 1.0)
         return Arrivals(self.due_s * (self.rate_rps / rate_rps), rate_rps)
+
+    def following(self, times_s: ArrayLike, rates_rps: ArrayLike) -> Arrivals:
+        """The same pattern at a rate that changes, repeated as often as that takes.
+
+        times_s: growing, from 0; the end is the last of them. rates_rps: the rate at each of these
+        times; between two of them it is on the straight line. A gap of the pattern is as much
+        longer or shorter as the rate asks for at its place. Raises LabError for other profiles.
+        """
+        times, rates = np.asarray(times_s, dtype=float), np.asarray(rates_rps, dtype=float)
+        ordered = times.size >= 2 and times[0] == 0 and bool(np.all(np.diff(times) > 0))
+        if not ordered or rates.shape != times.shape or rates.min() < 0 or rates.max() <= 0:
+            raise LabError(
+                f"The profile has {times.size} times and {rates.size} rates; expected as many of "
+                "both, at least two, times that grow from 0, and rates of 0 or more."
+            )
+        counts = np.concatenate(([0.0], np.cumsum(np.diff(times) * (rates[1:] + rates[:-1]) / 2)))
+        _check_rate(float(counts[-1] / times[-1]), float(times[-1]))
+        round_trip = float(self.due_s.size)  # the gap from the last arrival to the first is a mean
+        pattern = self.due_s * self.rate_rps
+        rounds = np.arange(math.ceil(counts[-1] / round_trip))
+        due = (pattern + round_trip * rounds[:, None]).ravel()
+        due = due[due < counts[-1]]
+        place = np.searchsorted(counts, due, side="right") - 1
+        begun, left = rates[place], due - counts[place]
+        slope = (rates[place + 1] - begun) / (times[place + 1] - times[place])
+        # From left = begun · t + slope · t² / 2, in the form that a slope of 0 does not upset.
+        root = begun + np.sqrt(np.maximum(begun**2 + 2 * slope * left, 0))
+        due_s = times[place] + np.divide(2 * left, root, out=np.zeros_like(left), where=root > 0)
+        return Arrivals(due_s, float(counts[-1] / times[-1]))
 
     def until(self, duration_s: float) -> Arrivals:
         """Those that are due before `duration_s`."""

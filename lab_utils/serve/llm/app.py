@@ -1,4 +1,4 @@
-"""The service's own process: HTTP before `scheduler`, on loopback. The engine has another.
+"""The service's own process: HTTP before `scheduler`. The engine has another.
 
     POST /generate  {"prompt": [1, 2, 3], "new_tokens": 16}  → {"tokens": […], "queueing_s": …, …}
                     with "stream": true, lines of JSON: {"token": 5} …, {"done": true, …}
@@ -16,11 +16,13 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from prometheus_client import CONTENT_TYPE_LATEST
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
@@ -243,15 +245,18 @@ def _leaving(sentence: str) -> Refused:
 
 async def run(settings: Settings) -> None:
     """Load, warm up, say the address, serve until told to end. Raises LabError where it cannot."""
+    start_s = {"service's libraries": time.time() - psutil.Process().create_time()}
     engine = await EngineProcess.start(settings)
     try:
-        await _serve(engine, settings)
+        await _serve(engine, settings, start_s | engine.hello.start_s)
     finally:
         engine.kill()
 
 
-async def _serve(engine: EngineProcess, settings: Settings) -> None:
+async def _serve(engine: EngineProcess, settings: Settings, start_s: dict[str, float]) -> None:
     metrics = Metrics()
+    for stage, seconds in start_s.items():
+        metrics.start.labels(stage).set(seconds)
     scheduler = Scheduler(
         engine.step,
         metrics,
@@ -276,10 +281,10 @@ async def _serve(engine: EngineProcess, settings: Settings) -> None:
         default_handler_args=shared,
         log_function=lambda handler: None,  # under load, each refusal would be a line of the log
     )
-    sockets = bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
+    sockets = bind_sockets(settings.port, settings.host, backlog=BACKLOG)
     HTTPServer(application).add_sockets(sockets)
     port = sockets[0].getsockname()[1]
-    print(f"Serving {Path(settings.path).name} at http://127.0.0.1:{port}/", flush=True)
+    print(f"Serving {Path(settings.path).name} at http://{settings.host}:{port}/", flush=True)
     done = asyncio.create_task(service.until_done(settings.drain_s))
     steps = asyncio.create_task(scheduler.run())
     await asyncio.wait([done, steps], return_when=asyncio.FIRST_COMPLETED)

@@ -28,7 +28,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Settings(Message):
-    """As `LLMService` has them; paths as text. engine: OpenVINO's own."""
+    """As `LLMService` has them; paths as text. engine: OpenVINO's own.
+
+    host, port: where it listens; port 0 is any free one. On a person's machine that is loopback; in
+    a container (`serve/kubernetes`) the container's own network.
+    """
 
     path: str
     threads: int
@@ -40,15 +44,21 @@ class Settings(Message):
     drain_s: float
     chunk_tokens: int | None = None
     engine: dict[str, Any] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 0
 
 
 @dataclass(frozen=True)
 class Hello(Message):
-    """The engine is warm. What it can take, in tokens, and how long its first steps took."""
+    """The engine is warm. What it can take, in tokens, and how long its first steps took.
+
+    start_s: seconds of each stage of its start.
+    """
 
     context: int
     vocabulary: int
     step_s: list[float]
+    start_s: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ class Metrics:
         self.queue_depth = Gauge(
             "llm_queue_depth", "Requests that wait", ["priority"], registry=registry
         )
+        self.start = Gauge(
+            "llm_start_seconds", "From nothing to the first request", ["stage"], registry=registry
+        )
         self.running = Gauge("llm_running", "Requests in the engine", registry=registry)
         self.cache_usage = Gauge(
             "llm_cache_usage_ratio", "KV cache in use after the last step", registry=registry

@@ -51,7 +51,7 @@ class LLMService(Process):
         start_timeout_s: float = 120,
         **settings: Any,
     ) -> None:
-        threads = threads or available_cores()
+        self.threads = threads = threads or available_cores()
         counts = {"threads": threads, "batch_most": batch_most}
         counts |= {"queue_most": queue_most, "cache_gb": cache_gb}
         counts |= {} if chunk_tokens is None else {"chunk_tokens": chunk_tokens}

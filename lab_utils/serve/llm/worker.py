@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+import psutil
 
 from lab_utils.errors import LabError
 from lab_utils.serve.llm.engine import BATCHED_TOKENS, Engine
@@ -68,8 +69,12 @@ class Worker:
         return number, tokens, status
 
 
-def hello(path: Path, engine: Engine) -> Hello:
-    """Warm the engine up: its first step takes many times as long as those after it."""
+def hello(path: Path, engine: Engine, start_s: dict[str, float]) -> Hello:
+    """Warm the engine up: its first step takes many times as long as those after it.
+
+    start_s: the stages so far.
+    """
+    begun_s = time.monotonic()
     fields = gguf.GGUFReader(path).fields
     kind = fields["general.architecture"].contents()
     warm = engine.run([[0]], new_tokens=WARM_TOKENS)
@@ -77,11 +82,13 @@ def hello(path: Path, engine: Engine) -> Hello:
         context=min(int(fields[f"{kind}.context_length"].contents()), BATCHED_TOKENS),
         vocabulary=len(fields["tokenizer.ggml.tokens"].data),
         step_s=warm.token_s.tolist(),
+        start_s=start_s | {"warm-up": time.monotonic() - begun_s},
     )
 
 
 def main() -> None:
     """The process: its one argument is `Settings.json()`."""
+    start_s = {"engine's libraries": time.time() - psutil.Process().create_time()}
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the service's process decides when this one ends
     output = os.fdopen(os.dup(1), "w")
@@ -92,6 +99,7 @@ def main() -> None:
 
     settings = Settings.read(sys.argv[1])
     path = Path(settings.path)
+    begun_s = time.monotonic()
     try:
         engine = Engine(
             path,
@@ -103,7 +111,8 @@ def main() -> None:
         )
     except LabError as error:
         sys.exit(str(error))
-    say(hello(path, engine))
+    start_s["weights"] = time.monotonic() - begun_s
+    say(hello(path, engine, start_s))
     worker = Worker(engine)
     for line in sys.stdin:
         say(worker.step(Orders.read(line)))
