@@ -21,7 +21,7 @@ def k8s(
         ),
     ] = None,
 ) -> None:
-    """Check the Kubernetes manifests offline, or apply them to a cluster.
+    """Check the Kubernetes manifests offline, or apply them.
 
     They deploy the language-model service and stand in lab_utils/serve/kubernetes, to be read.
     """
