@@ -57,12 +57,15 @@ class Engine:
     decode_s: sequences in the batch → seconds for one token of each. prefill_s: prompt tokens →
     seconds to read them, which also gives the first new token. batch_most: sequences at once.
     cache_tokens: what the KV cache holds, prompts and answers together; None is without limit.
+    chunk_tokens: of a step at most; prompts are then read in pieces, beside those who write. None:
+    a step reads whole prompts while the others wait, or writes.
     """
 
     decode_s: Callable[[int], float]
     prefill_s: Callable[[int], float]
     batch_most: int
     cache_tokens: int | None = None
+    chunk_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if self.batch_most < 1:
@@ -75,13 +78,15 @@ class Engine:
         prefill_s: Mapping[int, float],
         batch_most: int,
         cache_tokens: int | None = None,
+        chunk_tokens: int | None = None,
     ) -> Engine:
         """From measured points, with straight lines between them, the last one also beyond.
 
         decode_s: sequences → seconds of a step. prefill_s: prompt tokens → seconds to read them.
         Raises LabError for fewer than two points of either.
         """
-        return cls(_lines(decode_s), _lines(prefill_s), batch_most, cache_tokens)
+        lines = _lines(decode_s), _lines(prefill_s)
+        return cls(*lines, batch_most, cache_tokens, chunk_tokens)
 
 
 @dataclass(frozen=True)
@@ -157,36 +162,59 @@ def static(
 def continuous(requests: Requests, engine: Engine) -> Generated:
     """After each step whoever is done leaves, and whoever waits comes in, first come first served.
 
-    A newcomer is let in if its whole answer fits into the cache, so nobody is sent away again.
-    While a prompt is read the others wait for their next token. Raises LabError for a request that
-    never fits.
+    A newcomer is let in if its whole answer fits into the cache, so nobody is sent away again. Its
+    prompt is read as the engine reads. Raises LabError for a request that never fits.
     """
     _must_fit(requests, engine)
     first, done = _empty(requests), _empty(requests)
-    left = requests.new_tokens.copy()
+    unread, left = requests.prompt_tokens.copy(), requests.new_tokens.copy()
     whole = requests.prompt_tokens + requests.new_tokens
     waiting: deque[int] = deque(range(requests.arrived_s.size))
-    active: list[int] = []
+    inside: list[int] = []
     sizes: list[int] = []
     now_s = busy_s = 0.0
-    while waiting or active:
-        if not active:
+    while waiting or inside:
+        if not inside:
             now_s = max(now_s, float(requests.arrived_s[waiting[0]]))
-        came = _let_in(requests, engine, waiting, active, whole, now_s)
-        if came:
-            reads_s = engine.prefill_s(int(requests.prompt_tokens[came].sum()))
-            now_s, busy_s = now_s + reads_s, busy_s + reads_s
-            first[came] = now_s
-            left[came] -= 1
-            active += came
-        else:
-            step_s = engine.decode_s(len(active))
-            now_s, busy_s = now_s + step_s, busy_s + step_s
-            sizes.append(len(active))
-            left[active] -= 1
-        done[[one for one in active if left[one] == 0]] = now_s
-        active = [one for one in active if left[one] > 0]
+        inside += _let_in(requests, engine, waiting, inside, whole, now_s)
+        reads, writes = _step(engine, inside, unread)
+        step_s = _step_s(engine, sum(reads.values()), len(writes))
+        now_s, busy_s = now_s + step_s, busy_s + step_s
+        for one, tokens in reads.items():
+            unread[one] -= tokens
+        begun = [one for one in reads if not unread[one]]  # a prompt's end gives the first token
+        first[begun] = now_s
+        left[begun + writes] -= 1
+        if writes:
+            sizes.append(len(writes))
+        done[[one for one in inside if left[one] == 0]] = now_s
+        inside = [one for one in inside if left[one] > 0]
     return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
+
+
+def _step(
+    engine: Engine, inside: list[int], unread: NDArray[np.int_]
+) -> tuple[dict[int, int], list[int]]:
+    """Tokens that are read of each prompt, and who is given one."""
+    reading = [one for one in inside if unread[one]]
+    writing = [one for one in inside if not unread[one]]
+    if engine.chunk_tokens is None:
+        return {one: int(unread[one]) for one in reading}, [] if reading else writing
+    room, reads = max(engine.chunk_tokens - len(writing), 1), {}
+    for one in reading:
+        tokens = min(int(unread[one]), room)
+        if tokens:
+            reads[one] = tokens
+        room -= tokens
+    return reads, writing
+
+
+def _step_s(engine: Engine, read: int, writers: int) -> float:
+    """A pass's time hangs on the tokens in it, whosever they are (lesson 2.1)."""
+    if not writers:
+        return engine.prefill_s(read)
+    more_s = engine.prefill_s(writers + read) - engine.prefill_s(writers) if read else 0.0
+    return engine.decode_s(writers) + max(more_s, 0.0)
 
 
 def _lines(points: Mapping[int, float]) -> Callable[[int], float]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,25 @@ def test_a_newcomer_holds_the_others_up_while_its_prompt_is_read() -> None:
     found = continuous(requests, ENGINE)
     assert found.first_s.tolist() == pytest.approx([0.01, 0.02 + 0.5])
     assert found.done_s[0] == pytest.approx(0.02 + 0.5 + 0.02)
+
+
+def test_prompts_in_pieces_hold_nobody_up() -> None:
+    engine = replace(ENGINE, chunk_tokens=101)
+    requests = Requests.of([0.0, 0.015], [10, 500], [40, 2])
+    found = continuous(requests, engine)
+    # Five steps of 100 prompt tokens beside one that writes, then one that both write.
+    assert found.first_s.tolist() == pytest.approx([0.01, 0.02 + 5 * 0.11])
+    assert found.done_s.tolist() == pytest.approx(
+        [0.01 + 39 * 0.01 + 5 * 0.1, 0.02 + 5 * 0.11 + 0.01]
+    )
+
+
+@pytest.mark.parametrize("chunk", [None, 8, 64])
+def test_every_token_is_made_once_in_pieces_too(chunk: int | None) -> None:
+    requests = crowd()
+    found = continuous(requests, replace(ENGINE, chunk_tokens=chunk))
+    assert found.batch_sizes.sum() + requests.arrived_s.size == requests.new_tokens.sum()
+    assert (found.first_s <= found.done_s).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
