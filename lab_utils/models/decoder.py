@@ -59,6 +59,8 @@ TINY = Decoder(12, 768, 12, 4, 64, 2048, 32_000)
 """0.1 billion parameters: hundreds of requests are answered within a lesson's time."""
 SMALL = Decoder(24, 1536, 12, 4, 128, 4096, 32_000)
 """0.7 billion parameters: far beyond a processor's caches, and decoded within a lesson's time."""
+LIGHT = Decoder(4, 1536, 12, 4, 128, 4096, 8_000)
+"""A sixth of its layers, a quarter of its words: 0.1 billion, converted within seconds."""
 LLAMA_2_7B = Decoder(32, 4096, 32, 32, 128, 11_008, 32_000)
 """Touvron et al., Llama 2, 2023; the shape from the model card's config.json."""
 MISTRAL_7B = Decoder(32, 4096, 32, 8, 128, 14_336, 32_000)

@@ -3,38 +3,38 @@
     folder = exported(load().folder, target, "int4")
     OnnxDecoder(folder, threads=2).logits(ids)          # perplexity(decoder.logits, kept)
 
-Weights only: 8 or 4 bits in blocks of 32 with a scale each (`MatMulNBits`), rounded to the nearest.
-The activations stay in 32 bits; the kernel may round them to 8 for a product.
+Weights only: 8 or 4 bits in blocks with a scale each (`MatMulNBits`), rounded to the nearest. The
+table of tokens stays in 32 bits: the builder rounds what is multiplied, and a table is looked up.
+The activations stay in 32 bits in the file; the kernel rounds them to 8 for a product.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
-from lab_utils.command import completed, last_words
+from lab_utils.command import last_words
 from lab_utils.errors import LabError
 from lab_utils.models.language.perplexity import Ids, Logits
+from lab_utils.optimize.calibration import quiet
 from lab_utils.optimize.onnx_variants import session
 
 Precision = Literal["fp32", "int8", "int4"]
 MODEL = "model.onnx"
 BLOCK = 32
 """Weights that share a scale."""
-LIMIT_S = 900.0
 
 
-def exported(source: Path, target: Path, precision: Precision) -> Path:
+def exported(source: Path, target: Path, precision: Precision, block: int = BLOCK) -> Path:
     """Write the model to `target`, a folder that ONNX Runtime GenAI loads; gives that folder.
 
-    source: a model in Hugging Face's form (config.json, safetensors, tokenizer). Raises LabError
-    with the builder's own last words where it cannot be converted.
+    source: a model in Hugging Face's form (config.json, safetensors, tokenizer). block: weights
+    that share a scale. Raises LabError with the builder's own words where it cannot be converted.
     """
     if precision not in get_args(Precision):
         raise LabError(
@@ -45,16 +45,30 @@ def exported(source: Path, target: Path, precision: Precision) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
         beside = Path(name) / target.name
-        command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-e", "cpu"]
-        command += ["-i", str(source), "-o", str(beside), "-c", name, "-p", precision]
-        if precision != "fp32":
-            command += ["--extra_options", "algo_config=rtn", f"block_size={BLOCK}"]
-        done = completed(command, limit_s=LIMIT_S, late=f"The export took over {LIMIT_S:g} s.")
-        if done.returncode != 0 or not (beside / MODEL).is_file():
-            raise LabError(f"{source.name} could not be exported: {last_words(done.stderr)}")
+        try:
+            with quiet():
+                _build(source, beside, precision, block)
+        except Exception as error:  # whatever the builder, or what it calls, raises
+            raise LabError(
+                f"{source.name} could not be exported: {last_words(str(error))}"
+            ) from None
         shutil.rmtree(target, ignore_errors=True)
         beside.rename(target)
     return target
+
+
+def _build(source: Path, target: Path, precision: Precision, block: int) -> None:
+    """As the builder's own command does. In this process, whose libraries are loaded already."""
+    from onnxruntime_genai.models import builder
+
+    asked = None, str(source), str(target), precision, "cpu", str(target)
+    options = [] if precision == "fp32" else ["algo_config=rtn", f"block_size={block}"]
+    builder.create_model(*asked, **builder.parse_extra_options(*asked, options))
+
+
+def size_bytes(folder: Path) -> int:
+    """Of the graph and its weights on disk."""
+    return sum(path.stat().st_size for path in folder.glob(f"{MODEL}*"))
 
 
 class OnnxDecoder:

@@ -74,7 +74,7 @@ def write_seeded(
             return np.ones(columns, np.float32)
         return _random_matrix(chance, rows, columns, kind)
 
-    _write(path, shape, context, kind, _stand_in_tokens(shape.vocabulary), drawn, watch)
+    _write(path, shape, context, kind, stand_in_tokens(shape.vocabulary), drawn, watch)
 
 
 def write_model(path: Path, model: LanguageModel, kind: Kind) -> None:
@@ -195,7 +195,7 @@ def _tokens_of(model: LanguageModel) -> Tokens:
     return Tokens(texts, merges, model.tokenizer.bos_token_id, model.tokenizer.eos_token_id)
 
 
-def _stand_in_tokens(count: int) -> Tokens:
+def stand_in_tokens(count: int) -> Tokens:
     """Every byte, one merge (readers want one), and names for the rest."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     texts = ["<begin>", "<end>", *alphabet, "th"]

@@ -54,8 +54,13 @@ def perplexity(model: Callable[[Ids], Logits], kept: Ids) -> Interval:
 
     model: ids (windows, length) → logits (windows, length, vocabulary).
     """
+    return perplexity_of(losses_of(model, kept))
+
+
+def losses_of(model: Callable[[Ids], Logits], kept: Ids) -> NDArray[np.float64]:
+    """`losses` of all windows, some at a time: (windows, length − 1)."""
     batches = [kept[start : start + BATCH] for start in range(0, len(kept), BATCH)]
-    return perplexity_of(np.concatenate([losses(model(batch), batch) for batch in batches]))
+    return np.concatenate([losses(model(batch), batch) for batch in batches])
 
 
 def perplexity_of(found: NDArray[np.float64]) -> Interval:

@@ -1,6 +1,7 @@
 """Models of true shapes with seeded weights, written once and kept.
 
     path = seeded(SMALL, "q4_0", watch=watching("Tensors"))
+    folder = seeded_folder(LIGHT)                # in Hugging Face's form, for other converters
 
 See `gguf_file`: as large and as slow as the real model; what they say means nothing.
 """
@@ -9,19 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
+from tokenizers import Tokenizer, models
 
 from lab_utils.errors import LabError
 from lab_utils.files import cache_folder
 from lab_utils.models.decoder import Decoder
-from lab_utils.models.language.gguf_file import Kind, Watch, bits_of, write_seeded
+from lab_utils.models.language.gguf_file import Kind, Watch, bits_of, stand_in_tokens, write_seeded
 
 VERSION = 1
 """Raised whenever the file's form changes, so that nothing older is used."""
+CONTEXT = 4096
 
 
 def seeded(shape: Decoder, kind: Kind, watch: Watch = lambda names: names) -> Path:
@@ -43,6 +47,50 @@ def seeded(shape: Decoder, kind: Kind, watch: Watch = lambda names: names) -> Pa
                 )
             write_seeded(path, shape, kind, watch=watch)
     return path
+
+
+def seeded_folder(shape: Decoder) -> Path:
+    """A model of a shape at 16 bits in Hugging Face's form, found or written now.
+
+    The full-precision model stands in memory while it is written: 4 bytes a weight.
+    """
+    digest = hashlib.sha256(repr((VERSION, shape)).encode()).hexdigest()[:12]
+    folder = cache_folder() / "language" / f"{shape.parameters / 1e9:.1f}b-folder-{digest}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+                beside = Path(name) / folder.name
+                _write_folder(shape, beside)
+                beside.rename(folder)
+    return folder
+
+
+def _write_folder(shape: Decoder, folder: Path) -> None:
+    import torch  # seconds, which a GGUF file does not need
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    config = LlamaConfig(
+        num_hidden_layers=shape.layers,
+        hidden_size=shape.width,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.cached_heads,
+        head_dim=shape.head_width,
+        intermediate_size=shape.inner,
+        vocab_size=shape.vocabulary,
+        tie_word_embeddings=shape.tied,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        LlamaForCausalLM(config).half().save_pretrained(folder)
+    texts = stand_in_tokens(shape.vocabulary).texts
+    model = models.BPE({text: number for number, text in enumerate(texts)}, [("t", "h")])
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(model), bos_token=texts[0], eos_token=texts[1]
+    ).save_pretrained(folder)
 
 
 def prompt(shape: Decoder, length: int, seed: int = 0) -> Sequence[int]:

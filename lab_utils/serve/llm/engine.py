@@ -1,4 +1,4 @@
-"""OpenVINO GenAI's engine on a GGUF file: continuous batching over a paged KV cache, step by step.
+"""OpenVINO GenAI's engine: continuous batching over a paged KV cache, timed step by step.
 
     with Engine(seeded(SMALL, "q4_0"), threads=2) as engine:
         run = engine.run([[1, 2, 3]], new_tokens=32)      # Run: when each token came
@@ -62,11 +62,12 @@ class Run:
 class Engine:
     """A loaded model.
 
-    path: a GGUF file. threads: compute threads. cache_gb: of the KV cache, whole gigabytes.
-    batch_most: sequences at once. keep_prefixes: keep the cache of what was read, so that a prompt
-    with a known beginning is not read again. chunk_tokens: of a step at most; prompts are then read
-    in pieces, in the steps that write ("chunked prefill"). Without, a step reads whole prompts or
-    writes, and those who write wait. settings: OpenVINO's own, over `SETTINGS`.
+    path: a GGUF file, or a folder in OpenVINO's form. threads: compute threads. cache_gb: of the KV
+    cache, whole gigabytes. batch_most: sequences at once. keep_prefixes: keep the cache of what was
+    read, so that a prompt with a known beginning is not read again. chunk_tokens: of a step at
+    most; prompts are then read in pieces, in the steps that write ("chunked prefill"). Without, a
+    step reads whole prompts or writes, and those who write wait. settings: OpenVINO's own, over
+    `SETTINGS`.
     Raises LabError where the file cannot be read.
     """
 
@@ -80,7 +81,7 @@ class Engine:
         chunk_tokens: int | None = None,
         **settings: Any,
     ) -> None:
-        if not path.is_file():
+        if not path.exists():
             raise LabError(f"{path} is not there; write it with models.language.gguf_file.")
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size = cache_gb
