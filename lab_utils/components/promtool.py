@@ -15,7 +15,7 @@ from lab_utils.command import completed
 from lab_utils.components.catalogue import needed
 from lab_utils.errors import LabError
 
-LIMIT_S = 60.0
+LIMIT_S = 300.0
 
 
 def check_rules(*files: Path) -> None:

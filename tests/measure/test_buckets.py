@@ -42,7 +42,7 @@ def prometheus() -> Iterator[Prometheus]:
             child = histogram.labels(which)
             for latency_s in latencies_s:
                 child.observe(latency_s)
-    with page(registry) as url, Prometheus({"a": url}, every_s=0.2) as running:
+    with page(registry) as url, Prometheus({"a": url}, every_s=0.5) as running:
         running.until_scraped()
         yield running
 

@@ -20,7 +20,7 @@ ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 EXPORTED = {sample.name for family in Metrics().registry.collect() for sample in family.samples} | {
     "up"
 }
-EVERY_S = 0.2
+EVERY_S = 0.5
 
 
 def names(promql: str) -> set[str]:
