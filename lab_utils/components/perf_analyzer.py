@@ -11,11 +11,13 @@ agree, and asks the server for its own statistics of the same time.
 from __future__ import annotations
 
 import csv
+import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab_utils.command import completed, last_words
 from lab_utils.components import environments
@@ -31,7 +33,7 @@ PARTS = {
     "output": "Server Compute Output",
 }
 STABLE_PERCENT = 30
-MOST_WINDOWS = 8
+MOST_WINDOWS = 16
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,18 @@ class Row:
 
 
 def perf_analyzer(
-    server: Triton, model: str, concurrencies: Sequence[int], window_s: float = 1.0
+    server: Triton,
+    model: str,
+    concurrencies: Sequence[int],
+    window_s: float = 1.0,
+    requests: Sequence[Mapping[str, Sequence[float]]] = (),
 ) -> list[Row]:
-    """Measure the model on random inputs, one row for each concurrency.
+    """Measure the model, one row for each concurrency.
 
-    window_s: of each measurement; long against a request. Raises LabError, with the program's own
-    words, where it does not come to an end or the model is not there.
+    window_s: of each measurement; long against a request. requests: what is sent in turn, each the
+    values of every input by its name, without the batch; by default random numbers. Raises
+    LabError, with the program's own words, where it does not come to an end or the model is not
+    there.
     """
     python = environments.python(ENVIRONMENT)
     packages = environments.packages(python)
@@ -62,12 +70,15 @@ def perf_analyzer(
         for library, pattern in LIBRARIES.items():
             carried = next((packages / "nvidia_pytriton.libs").glob(pattern))
             (folder / library).symlink_to(carried)
+        (folder / "requests.json").write_text(json.dumps({"data": [_asked(r) for r in requests]}))
         for concurrency in concurrencies:
             command = [str(python.parent / "perf_analyzer"), "-m", model]
             command += ["-u", server.url.removeprefix("http://")]
             command += ["--concurrency-range", str(concurrency), "-r", str(MOST_WINDOWS)]
             command += ["-p", str(round(1e3 * window_s)), "-s", str(STABLE_PERCENT)]
             command += ["--verbose-csv", "-f", str(folder / "rows.csv")]
+            if requests:
+                command += ["--input-data", str(folder / "requests.json")]
             done = completed(
                 command,
                 limit_s=60 + 2 * MOST_WINDOWS * window_s,
@@ -79,6 +90,10 @@ def perf_analyzer(
                 raise LabError(f"perf_analyzer failed with the model {model}: {said}")
             rows += read(folder / "rows.csv")
     return rows
+
+
+def _asked(request: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    return {name: {"content": list(v), "shape": [len(v)]} for name, v in request.items()}
 
 
 def read(path: Path) -> list[Row]:

@@ -7,16 +7,25 @@
 PyTriton's wheel carries the server with its Python backend and its local cache. PyTriton's own
 launcher hides the repository; here the server's binary reads one that is written by hand
 (`serve/triton_repository.py`).
+
+    with Triton(repository, on_demand=True) as server:
+        write_model(repository, config, code)     # while it runs
+        server.load("resnet")
+        server.unload("resnet")
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import socket
+import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -32,28 +41,46 @@ TRIES = 3
 """Another program may take one of the free ports before the server does."""
 TAKEN = re.compile(r"^.*(address already in use|failed to bind).*$", re.I | re.M)
 FAILED = re.compile(r"\"failed to load '(?P<model>[^']+)' version \d+: (?P<cause>[^\"]+)", re.M)
+POLL_S = 0.02
+NO_SERVER = (
+    "Triton's package holds no server for this machine, only for Linux on x86-64. Run this there: "
+    "on a server, in WSL 2 on Windows, or in a virtual machine."
+)
+
+
+def interpreter(waiting: environments.Waiting = environments.silently) -> Path:
+    """The Python of Triton's environment, which is made where it is not there yet.
+
+    Raises LabError, in one sentence, where this machine is none that the package has a server for.
+    """
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        raise LabError(NO_SERVER)
+    return environments.python(ENVIRONMENT, waiting)
 
 
 class Triton:
     """The server, alive only inside the `with` block, on loopback ports of its own.
 
-    repository: a folder of models. cache_bytes: of the response cache; models say whether they use
-    it. start_timeout_s: models are loaded and warmed up before the server is ready. folders: where
-    the models import from besides their environment.
+    repository: a folder of models. on_demand: none is loaded before `load` asks for it; otherwise
+    all are, and warmed up, before the server is ready. cache_bytes: of the response cache; models
+    say whether they use it. start_timeout_s: also of a later `load`. folders: where the models
+    import from besides their environment.
 
-    Raises LabError, with the end of its log, where a model cannot be loaded.
+    Raises LabError, with the end of its log, where a model cannot be loaded, and as `interpreter`.
     """
 
     def __init__(
         self,
         repository: Path,
         *,
+        on_demand: bool = False,
         cache_bytes: int = 16 * 2**20,
         start_timeout_s: float = 120,
         folders: Sequence[Path] = (),
         waiting: environments.Waiting = environments.silently,
     ) -> None:
         self._repository = repository
+        self._on_demand = on_demand
         self._cache_bytes = cache_bytes
         self._start_timeout_s = start_timeout_s
         self._folders = folders
@@ -63,13 +90,11 @@ class Triton:
         self.url = self.grpc_address = self.metrics_url = ""
 
     def __enter__(self) -> Self:
-        python = environments.python(ENVIRONMENT, self._waiting)
+        python = interpreter(self._waiting)
         packages = environments.packages(python)
         bundle = packages / "pytriton" / "tritonserver"
         if not (bundle / "bin" / "tritonserver").exists():
-            raise LabError(
-                "Triton's package holds no server for this machine; it has one for Linux on x86-64."
-            )
+            raise LabError(NO_SERVER)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="triton-")))
             self._link_backend(bundle, folder / "backends" / "python")
@@ -100,6 +125,37 @@ class Triton:
             raise LabError(f"Triton has no statistics of {model!r}: {answer.text.strip()}")
         found: dict[str, Any] = answer.json()["model_stats"][0]
         return found
+
+    def load(self, *models: str) -> None:
+        """Load models of the repository, at the same time; they are ready, and warmed up, then.
+
+        Only for a server that loads on demand. Raises LabError with the cause where one fails.
+        """
+        with ThreadPoolExecutor(len(models)) as threads:
+            list(threads.map(self._load, models))
+
+    def unload(self, model: str) -> None:
+        """Let go of a model; its processes have ended then."""
+        self._ask_for(model, "unload")
+        deadline = time.monotonic() + self._start_timeout_s
+        while self._state(model) != "UNAVAILABLE":
+            if time.monotonic() > deadline:
+                raise LabError(f"Triton did not let go of {model} in {self._start_timeout_s:g} s.")
+            time.sleep(POLL_S)
+
+    def _load(self, model: str) -> None:
+        answer = self._ask_for(model, "load")
+        if answer.status_code != httpx.codes.OK:
+            cause = answer.json()["error"].split("\n\nAt:")[0]  # what follows is Python's machinery
+            raise LabError(f"Triton could not load {model}: {cause.strip()}")
+
+    def _ask_for(self, model: str, what: str) -> httpx.Response:
+        url = f"{self.url}/v2/repository/models/{model}/{what}"
+        return httpx.post(url, json={}, timeout=self._start_timeout_s)
+
+    def _state(self, model: str) -> str:
+        index = httpx.post(f"{self.url}/v2/repository/index", json={}).raise_for_status().json()
+        return next((m.get("state", "") for m in index if m["name"] == model), "UNAVAILABLE")
 
     @staticmethod
     def _link_backend(bundle: Path, place: Path) -> None:
@@ -140,6 +196,7 @@ class Triton:
             command += [f"--{kind}-address", "127.0.0.1", f"--{kind}-port", str(port)]
         # A model that fails ends the server, with the reason at the end of its log.
         command += ["--exit-on-error", "true", "--exit-timeout-secs", "5"]
+        command += ["--model-control-mode", "explicit" if self._on_demand else "none"]
         libraries = [
             str(sysconfig.get_config_var("LIBDIR")),
             str(packages / "nvidia_pytriton.libs"),

@@ -4,7 +4,7 @@
         "resnet", inputs=[Tensor("PICTURE", "FP32", (3, 224, 224))],
         outputs=[Tensor("LOGITS", "FP32", (1000,))], batch_most=8, batch_wait_us=5000,
     )
-    write_model(folder, config, Path("model.py").read_text())
+    write_model(folder, config, Path("model.py").read_text(), files={"model.onnx": exported})
 
 The words are those of Triton's own configuration (its guide, "Model Configuration"); what is left
 out has Triton's default.
@@ -12,7 +12,8 @@ out has Triton's default.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,27 +66,38 @@ class QueuePolicy:
 
 
 @dataclass(frozen=True)
+class WarmUp:
+    """Executions on zeros before the model is ready. length: of a dimension that may have any."""
+
+    count: int
+    batch: int = 1
+    length: int = 1
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A model of the Python backend.
 
-    batch_most: the largest batch; 0 for a model without a batch dimension. batch_wait_us: how long
-    a request waits for company. preferred: batch sizes that are sent off without waiting.
-    priorities: levels, 1 the most urgent; a request without one has the last. instances: copies
-    that work at the same time. warm_up: executions on zeros before the model is ready. cache: equal
-    requests are answered from the response cache.
+    batch_most: the largest batch; 0 for a model without a batch dimension. dynamic: whether Triton
+    puts requests together. batch_wait_us: how long a request waits for company. preferred: batch
+    sizes that are sent off without waiting. priorities: levels, 1 the most urgent; a request
+    without one has the last. instances: copies that work at the same time. cache: equal requests
+    are answered from the response cache. parameters: texts that model.py reads.
     """
 
     name: str
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
     batch_most: int = 8
+    dynamic: bool = True
     batch_wait_us: int = 0
     preferred: Sequence[int] = ()
     priorities: int = 0
     queue: QueuePolicy = field(default_factory=QueuePolicy)
     instances: int = 1
-    warm_up: int = 0
+    warm_up: WarmUp | None = None
     cache: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """The whole config.pbtxt."""
@@ -93,10 +105,14 @@ class ModelConfig:
         lines += [tensor.text("input") for tensor in self.inputs]
         lines += [tensor.text("output") for tensor in self.outputs]
         lines += [f"instance_group {{ count: {self.instances} kind: KIND_CPU }}"]
-        if self.batch_most:
+        lines += [
+            f'parameters {{ key: "{name}" value {{ string_value: "{text}" }} }}'
+            for name, text in self.parameters.items()
+        ]
+        if self.batch_most and self.dynamic:
             lines += self._batching()
         if self.warm_up:
-            lines += self._warm_up()
+            lines += self._warm_up(self.warm_up)
         lines += [f"response_cache {{ enable: {'true' if self.cache else 'false'} }}"]
         return "\n".join(lines) + "\n"
 
@@ -109,12 +125,13 @@ class ModelConfig:
             lines += [f"  default_priority_level: {self.priorities}"]
         return [*lines, f"  {self.queue.text()}", "}"]
 
-    def _warm_up(self) -> list[str]:
-        lines = ["model_warmup {", f'  name: "zeros" batch_size: {min(1, self.batch_most)}']
-        lines += [f"  count: {self.warm_up}"]
+    def _warm_up(self, asked: WarmUp) -> list[str]:
+        batch = min(asked.batch, self.batch_most)
+        lines = ["model_warmup {", f'  name: "zeros" batch_size: {batch}']
+        lines += [f"  count: {asked.count}"]
         for tensor in self.inputs:
             data_type = "STRING" if tensor.data_type == "BYTES" else tensor.data_type
-            dims = ", ".join(str(max(1, dim)) for dim in tensor.dims)
+            dims = ", ".join(str(asked.length if dim < 0 else dim) for dim in tensor.dims)
             lines += [
                 f'  inputs {{ key: "{tensor.name}" value {{ data_type: TYPE_{data_type} '
                 f"dims: [ {dims} ] zero_data: true }} }}"
@@ -122,11 +139,26 @@ class ModelConfig:
         return [*lines, "}"]
 
 
-def write_model(repository: Path, config: ModelConfig, code: str, version: int = 1) -> Path:
-    """Write config.pbtxt and the version's model.py; gives the model's folder."""
+def write_model(
+    repository: Path,
+    config: ModelConfig,
+    code: str,
+    version: int = 1,
+    files: Mapping[str, Path] | None = None,
+) -> Path:
+    """Write config.pbtxt and the version's model.py; gives the model's folder.
+
+    files: what else stands beside model.py, by its name there; linked, not copied.
+    """
     if not config.name.isidentifier():
         raise LabError(f"The model is named {config.name!r}; expected letters, digits and _.")
     folder = repository / config.name
     write_text(folder / "config.pbtxt", config.text())
     write_text(folder / str(version) / "model.py", code)
+    for name, path in (files or {}).items():
+        link = folder / str(version) / name
+        if not path.is_file():
+            raise LabError(f"{path} was to stand in the repository as {name}; there is none.")
+        link.unlink(missing_ok=True)
+        os.symlink(path.resolve(), link)
     return folder

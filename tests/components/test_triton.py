@@ -12,7 +12,13 @@ import pytest
 
 from lab_utils.components.triton import Triton
 from lab_utils.errors import LabError
-from lab_utils.serve.triton_repository import ModelConfig, QueuePolicy, Tensor, write_model
+from lab_utils.serve.triton_repository import (
+    ModelConfig,
+    QueuePolicy,
+    Tensor,
+    WarmUp,
+    write_model,
+)
 
 WORK_S = 0.05
 CODE = f"""
@@ -30,7 +36,7 @@ class TritonPythonModel:
 """
 INPUTS, OUTPUTS = [Tensor("VALUES", "FP32", (2,))], [Tensor("DOUBLED", "FP32", (2,))]
 MODELS = {
-    "batched": {"batch_wait_us": 50_000, "warm_up": 3},
+    "batched": {"batch_wait_us": 50_000, "warm_up": WarmUp(3)},
     "ranked": {"batch_most": 1, "priorities": 2},
     "bounded": {"batch_most": 1, "queue": QueuePolicy(size_most=2)},
     "hurried": {"batch_most": 1, "queue": QueuePolicy(timeout_us=20_000)},
@@ -152,3 +158,29 @@ def test_it_listens_on_loopback_and_ends_with_its_block(tmp_path: Path) -> None:
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}  # gRPC's is mapped
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
+
+
+def test_models_come_and_go_while_it_runs(tmp_path: Path) -> None:
+    with Triton(tmp_path, on_demand=True) as server:
+        model(tmp_path, "late")
+        model(tmp_path, "later", warm_up=WarmUp(2))
+        with pytest.raises(LabError, match="no statistics of 'late'"):
+            server.statistics("late")
+        server.load("late", "later")
+        assert counts(server, "later") == {1: 2}
+        server.unload("later")
+        with pytest.raises(LabError, match="no statistics of 'later'"):
+            server.statistics("later")
+        assert server.statistics("late")["execution_count"] == 0
+        model(tmp_path, "broken", "raise RuntimeError('no weights')")
+        with pytest.raises(LabError, match=r"could not load broken: .*no weights$"):
+            server.load("broken")
+        with pytest.raises(LabError, match="could not load nobody: "):
+            server.load("nobody")
+        assert server.statistics("late")["execution_count"] == 0
+
+
+def test_another_machine_gets_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    with pytest.raises(LabError, match="no server for this machine, only for Linux on x86-64"):
+        Triton(tmp_path).__enter__()

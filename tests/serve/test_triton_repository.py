@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from lab_utils.errors import LabError
-from lab_utils.serve.triton_repository import ModelConfig, QueuePolicy, Tensor, write_model
+from lab_utils.serve.triton_repository import (
+    ModelConfig,
+    QueuePolicy,
+    Tensor,
+    WarmUp,
+    write_model,
+)
 
 INPUTS, OUTPUTS = [Tensor("TEXT", "BYTES", (-1,))], [Tensor("SCORE", "FP32", (1,))]
 
@@ -19,8 +25,9 @@ def test_what_is_set_stands_in_the_file_and_nothing_else(tmp_path: Path) -> None
         priorities=3,
         queue=QueuePolicy(size_most=7, timeout_us=9, reject=False),
         instances=2,
-        warm_up=5,
+        warm_up=WarmUp(5, batch=3, length=7),
         cache=True,
+        parameters={"limit": "9"},
     )
     folder = write_model(tmp_path, config, "pass\n")
     text = (folder / "config.pbtxt").read_text()
@@ -34,7 +41,9 @@ def test_what_is_set_stands_in_the_file_and_nothing_else(tmp_path: Path) -> None
         "count: 2 kind: KIND_CPU",
         "count: 5",
         "data_type: TYPE_STRING dims: [ -1 ]",
-        "dims: [ 1 ] zero_data: true",
+        "batch_size: 3",
+        "dims: [ 7 ] zero_data: true",
+        'parameters { key: "limit" value { string_value: "9" } }',
         "response_cache { enable: true }",
     ):
         assert line in text
@@ -43,6 +52,20 @@ def test_what_is_set_stands_in_the_file_and_nothing_else(tmp_path: Path) -> None
     plain = ModelConfig("plain", INPUTS, OUTPUTS, batch_most=0).text()
     assert "dynamic_batching" not in plain
     assert "model_warmup" not in plain
+    single = ModelConfig("single", INPUTS, OUTPUTS, dynamic=False).text()
+    assert "dynamic_batching" not in single
+    assert "max_batch_size: 8" in single
+
+
+def test_files_are_linked_beside_the_code_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.onnx"
+    weights.write_bytes(b"graph")
+    config = ModelConfig("scorer", INPUTS, OUTPUTS)
+    for _ in range(2):  # the second time a link stands there
+        folder = write_model(tmp_path / "models", config, "", files={"model.onnx": weights})
+    assert (folder / "1" / "model.onnx").read_bytes() == b"graph"
+    with pytest.raises(LabError, match=r"nowhere\.onnx was to stand in the repository as m\.onnx"):
+        write_model(tmp_path, config, "", files={"m.onnx": tmp_path / "nowhere.onnx"})
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
