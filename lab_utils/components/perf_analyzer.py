@@ -54,13 +54,14 @@ def perf_analyzer(
     concurrencies: Sequence[int],
     window_s: float = 1.0,
     requests: Sequence[Mapping[str, Sequence[float]]] = (),
+    stable_percent: int = STABLE_PERCENT,
 ) -> list[Row]:
     """Measure the model, one row for each concurrency.
 
     window_s: of each measurement; long against a request. requests: what is sent in turn, each the
-    values of every input by its name, without the batch; by default random numbers. Raises
-    LabError, with the program's own words, where it does not come to an end or the model is not
-    there.
+    values of every input by its name, without the batch; by default random numbers.
+    stable_percent: by how much three windows in a row may differ. Raises LabError, with the
+    program's own words, where they differ by more to the end, or the model is not there.
     """
     python = environments.python(ENVIRONMENT)
     packages = environments.packages(python)
@@ -75,7 +76,7 @@ def perf_analyzer(
             command = [str(python.parent / "perf_analyzer"), "-m", model]
             command += ["-u", server.url.removeprefix("http://")]
             command += ["--concurrency-range", str(concurrency), "-r", str(MOST_WINDOWS)]
-            command += ["-p", str(round(1e3 * window_s)), "-s", str(STABLE_PERCENT)]
+            command += ["-p", str(round(1e3 * window_s)), "-s", str(stable_percent)]
             command += ["--verbose-csv", "-f", str(folder / "rows.csv")]
             if requests:
                 command += ["--input-data", str(folder / "requests.json")]

@@ -134,8 +134,12 @@ class Triton:
         with ThreadPoolExecutor(len(models)) as threads:
             list(threads.map(self._load, models))
 
-    def unload(self, model: str) -> None:
-        """Let go of a model; its processes have ended then."""
+    def unload(self, *models: str) -> None:
+        """Let go of models, at the same time; their processes have ended then."""
+        with ThreadPoolExecutor(len(models)) as threads:
+            list(threads.map(self._unload, models))
+
+    def _unload(self, model: str) -> None:
         self._ask_for(model, "unload")
         deadline = time.monotonic() + self._start_timeout_s
         while self._state(model) != "UNAVAILABLE":
