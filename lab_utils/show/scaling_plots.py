@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.errors import LabError
@@ -64,6 +65,8 @@ def over_time(
         for axes, label in zip(grid[:, 0], ROWS, strict=True):
             axes.set_ylabel(label)
             axes.set_ylim(bottom=0)
+        grid[0, 0].set_ylim(top=1.45 * grid[0, 0].get_ylim()[1])  # room for the key
+        grid[0, 0].yaxis.set_major_locator(MaxNLocator(5, integer=True))
         grid[0, 0].legend(loc="upper left", fontsize=9)
         grid[2, 0].legend(loc="upper left", fontsize=9)
 
