@@ -308,8 +308,8 @@ key_figure("replicas by the processor, 0.6 of one busy", quiet_most, "replicas")
 key_figure("turns under a level load, by the queue alone", turns(by_queue, *busy_time), "turns")
 
 # %% [markdown]
-# On the left nobody waits, and nobody should be proud of it. A replica with a single request
-# is busy, so the rule adds replicas until requests are spread *one to each* and some replicas
+# On the left hardly anybody waits once it is up, and nobody should be proud of it. A replica
+# with a single request is busy, so the rule adds replicas until requests are spread *one to each* and some replicas
 # have none; only the maximum ends that. The places for eight at a time stand empty, and
 # batching is most of what the hardware can do (lesson 2.4).
 #
@@ -484,7 +484,7 @@ key_figure("the cheapest that keeps the promise, over replicas at work", kept[ch
 # cheapest. What lies where depends on the morning and on your replica's start. What does not:
 #
 # - **processor** pays for a replica for each request, up to its maximum.
-# - **queue** alone saves replicas and lets people wait, whatever the target.
+# - **queue** alone lets people wait, whatever the target; a small one is dear as well.
 # - **in flight** goes along a line: a lower target keeps more places free, costs more, and makes the
 #   ramp milder. That line is the knob of such a service. A shorter window makes it cheaper and
 #   moves more; how much it may move is again a question of the start.
