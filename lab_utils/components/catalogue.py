@@ -128,7 +128,7 @@ CATALOGUE = {
             "scrapes the services' metrics, and evaluates recording rules and alerts",
             "apt install prometheus (its service on port 9090 is not needed: "
             "systemctl disable --now prometheus)",
-            "nothing is missed: no lesson uses it yet",
+            "lesson 2.6 shows the clients' own P99 and no other",
         ),
         Component(
             "tvm",
