@@ -51,7 +51,6 @@ from lab_utils.simulate.hpa import (
     Autoscaler,
     Rules,
     Tolerance,
-    average_value,
     pods,
     value,
 )
@@ -209,6 +208,8 @@ value_guess = predict(
 )
 
 # %% tags=["deterministic"]
+from lab_utils.simulate.hpa import Tolerance, average_value, value
+
 print("replicas  waiting  averageValue 4  value 4")
 for now, queued in ((3, 12), (3, 13), (3, 14), (4, 20), (8, 20)):
     shared, whole = average_value(4), value(4)
