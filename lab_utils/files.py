@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,16 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """`write_text` for a JSON document, indented for a person."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """Where to make a folder, which takes the target's place when the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
+        yield (beside := Path(name) / target.name)
+        shutil.rmtree(target, ignore_errors=True)
+        beside.rename(target)
 
 
 def _explain(path: Path, error: OSError) -> str:

@@ -2,12 +2,13 @@
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from lab_utils.errors import LabError
-from lab_utils.files import write_json, write_text
+from lab_utils.files import folder_beside, write_json, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -42,3 +43,16 @@ def test_not_a_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "file.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "kept" / "model"
+    with folder_beside(target) as beside:
+        beside.mkdir()
+        (beside / "weights").write_text("first")
+        assert not target.exists()
+    with suppress(LabError), folder_beside(target) as beside:
+        beside.mkdir()
+        raise LabError("It could not be made.")
+    assert (target / "weights").read_text() == "first"
+    assert [path.name for path in target.parent.iterdir()] == ["model"]

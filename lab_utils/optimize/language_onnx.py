@@ -11,8 +11,6 @@ The activations stay in 32 bits in the file; the kernel rounds them to 8 for a p
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,6 +18,7 @@ import numpy as np
 
 from lab_utils.command import last_words
 from lab_utils.errors import LabError
+from lab_utils.files import folder_beside
 from lab_utils.models.language.perplexity import Ids, Logits
 from lab_utils.optimize.calibration import quiet
 from lab_utils.optimize.onnx_variants import session
@@ -42,9 +41,7 @@ def exported(source: Path, target: Path, precision: Precision, block: int = BLOC
         )
     if not (source / "config.json").is_file():
         raise LabError(f"{source} holds no model: its config.json is missing.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
-        beside = Path(name) / target.name
+    with folder_beside(target) as beside:
         try:
             with quiet():
                 _build(source, beside, precision, block)
@@ -52,8 +49,6 @@ def exported(source: Path, target: Path, precision: Precision, block: int = BLOC
             raise LabError(
                 f"{source.name} could not be exported: {last_words(str(error))}"
             ) from None
-        shutil.rmtree(target, ignore_errors=True)
-        beside.rename(target)
     return target
 
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,7 +24,7 @@ from gguf import GGUFReader
 
 from lab_utils.command import last_words
 from lab_utils.errors import LabError
-from lab_utils.files import write_json
+from lab_utils.files import folder_beside, write_json
 from lab_utils.models.decoder import bits_per_weight
 from lab_utils.models.language.perplexity import Ids, Logits
 from lab_utils.optimize.calibration import quiet
@@ -63,7 +61,7 @@ def exported(gguf: Path, target: Path) -> Path:
     """
     if not gguf.is_file():
         raise LabError(f"{gguf} is not there; write it with models.language.gguf_file.")
-    with _beside(target) as beside:
+    with folder_beside(target) as beside:
         beside.mkdir()
         link = beside / gguf.name  # it writes beside the file that it reads
         link.symlink_to(gguf.resolve())
@@ -161,17 +159,7 @@ def _read(folder: Path) -> ov.Model:
 
 
 def _write(model: ov.Model, source: Path, target: Path) -> Path:
-    with _beside(target) as beside:
+    with folder_beside(target) as beside:
         shutil.copytree(source, beside, ignore=shutil.ignore_patterns("openvino_model.*"))
         ov.save_model(model, beside / MODEL)
     return target
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A folder to write, moved to its place when it is whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
-        yield (beside := Path(name) / target.name)
-        shutil.rmtree(target, ignore_errors=True)
-        beside.rename(target)

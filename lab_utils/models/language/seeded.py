@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from filelock import FileLock
 from tokenizers import Tokenizer, models
 
 from lab_utils.errors import LabError
-from lab_utils.files import cache_folder
+from lab_utils.files import cache_folder, folder_beside
 from lab_utils.models.decoder import Decoder
 from lab_utils.models.language.gguf_file import Kind, Watch, bits_of, stand_in_tokens, write_seeded
 
@@ -33,17 +32,15 @@ def seeded(shape: Decoder, kind: Kind, watch: Watch = lambda names: names) -> Pa
 
     Raises LabError where the disk has no room for it.
     """
-    digest = hashlib.sha256(repr((VERSION, shape)).encode()).hexdigest()[:12]
-    name = f"{shape.parameters / 1e9:.1f}b-{kind}-{digest}.gguf"
-    path = cache_folder() / "language" / name
+    path = _kept(shape, kind, ".gguf")
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not path.exists():
             needed, free = shape.parameters * bits_of(kind) / 8, shutil.disk_usage(path.parent).free
             if needed * 1.05 > free:
                 raise LabError(
-                    f"{name} needs {needed / 1e9:.1f} GB; {path.parent} has {free / 1e9:.1f} GB "
-                    "left. Free some, or set INFERENCE_LAB_CACHE to a folder on a larger disk."
+                    f"{path.name} needs {needed / 1e9:.1f} GB; {path.parent} has {free / 1e9:.1f} "
+                    "GB left. Free some, or set INFERENCE_LAB_CACHE to a folder on a larger disk."
                 )
             write_seeded(path, shape, kind, watch=watch)
     return path
@@ -54,16 +51,19 @@ def seeded_folder(shape: Decoder) -> Path:
 
     The full-precision model stands in memory while it is written: 4 bytes a weight.
     """
-    digest = hashlib.sha256(repr((VERSION, shape)).encode()).hexdigest()[:12]
-    folder = cache_folder() / "language" / f"{shape.parameters / 1e9:.1f}b-folder-{digest}"
+    folder = _kept(shape, "folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-                beside = Path(name) / folder.name
+            with folder_beside(folder) as beside:
                 _write_folder(shape, beside)
-                beside.rename(folder)
     return folder
+
+
+def _kept(shape: Decoder, form: str, suffix: str = "") -> Path:
+    """Where a shape is kept in one of its forms."""
+    digest = hashlib.sha256(repr((VERSION, shape)).encode()).hexdigest()[:12]
+    return cache_folder() / "language" / f"{shape.parameters / 1e9:.1f}b-{form}-{digest}{suffix}"
 
 
 def _write_folder(shape: Decoder, folder: Path) -> None:
