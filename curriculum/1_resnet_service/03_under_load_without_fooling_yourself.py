@@ -291,7 +291,8 @@ print(f"measured {closed.answered}, added {added}")
 wrk_p99 = predict("The same freeze. Which p99 does wrk print? (ab, for comparison?)", unit="ms")
 
 # %%
-each_s = math.ceil(max(at(scale, ci=2, laptop=8), enough_s / 2))
+supported_s = 1.5 * samples_needed(99) / runs[1].rate_rps
+each_s = math.ceil(max(at(scale, ci=2, laptop=8), freeze_s + supported_s))
 tools = load.tools(service, jpegs, connections=1, duration_s=each_s, rate_rps=runs[1].rate_rps)
 for other in ("ours", "LoadGen", *(["k6"] if "ab" in tools else [])):
     tools.pop(other, None)
