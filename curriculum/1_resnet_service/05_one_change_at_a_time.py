@@ -46,7 +46,7 @@ from lab_utils.scale import at
 from lab_utils.show import variant_plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict
-from lab_utils.show.progress import progress, waiting, watching
+from lab_utils.show.progress import waiting, watching
 from lab_utils.show.quiz import quiz
 
 threads = available_cores()
@@ -67,9 +67,10 @@ compiled = [name for name in ("torch.compile", "AOTInductor") if name in able]
 for name in FLOATING:
     if name not in able:
         print(f"{name} is left out. {VARIANTS[name].lacks()}")
-longest_first = sorted(able, key="AOTInductor".__ne__)
+# The longest first. The other compiler comes last: it would wait for what this one asks of g++.
+ordered = sorted(able, key=lambda name: (name != "torch.compile", name == "AOTInductor"))
 saved = made_together(
-    {name: VARIANTS[name].recipe for name in longest_first},
+    {name: VARIANTS[name].recipe for name in ordered},
     model.network,
     len(model.labels),
     watch=watching("Saved models"),
@@ -87,8 +88,8 @@ saved = made_together(
 # %%
 running = Running()
 at_once = at(scale, ci=2, laptop=1)
-for i in progress(range(0, len(able), at_once), "Processes"):
-    running.start({name: saved[name] for name in able[i : i + at_once]}, threads)
+with waiting(f"{len(able)} processes start", about_s=20):
+    running.start({name: saved[name] for name in able}, threads, at_once)
 if at_once > 1:
     print(f"{at_once} were started at a time, to save time: their starts take longer than alone.")
 for name, worker in running.items():

@@ -28,11 +28,14 @@ class Together(Mapping[str, Server]):
         self._finalizer = weakref.finalize(self, self._stack.close)
         self.add(servers or {})
 
-    def add(self, servers: Mapping[str, Server]) -> None:
-        """Start more, at the same time; those that run already stay whatever happens."""
+    def add(self, servers: Mapping[str, Server], at_once: int | None = None) -> None:
+        """Start more, at the same time; those that run already stay whatever happens.
+
+        at_once: that many at most begin before one of them is ready.
+        """
         if not servers:
             return
-        with ThreadPoolExecutor(len(servers)) as threads:
+        with ThreadPoolExecutor(at_once or len(servers)) as threads:
             starting = {n: threads.submit(server.__enter__) for n, server in servers.items()}
         with ExitStack() as started:
             for name, future in starting.items():

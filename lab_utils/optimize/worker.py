@@ -61,7 +61,7 @@ class VariantProcess(AskedProcess):
         self.resident: dict[str, int] = {}
         self.engine, self.threads, self.precision = "", 0, ""
         command = [sys.executable, "-m", "lab_utils.optimize.worker", name, str(artefact.folder)]
-        command += [str(threads), repr(time.time())]
+        command += [str(threads)]
         super().__init__(name, command, environment=thread_environment(threads))
 
     def __enter__(self) -> Self:
@@ -95,18 +95,20 @@ class VariantProcess(AskedProcess):
 class Running(Together[VariantProcess]):
     """Several variants, kept until `stop()`."""
 
-    def start(self, artefacts: Mapping[str, Artefact], threads: int) -> None:
+    def start(
+        self, artefacts: Mapping[str, Artefact], threads: int, at_once: int | None = None
+    ) -> None:
         """Start more of them, at the same time; a name that runs already is left as it is.
 
-        artefacts: by the variants' names. threads: compute threads of each.
+        artefacts: by the variants' names. threads: compute threads of each. at_once: as for `add`.
         """
         new = [name for name in artefacts if name not in self]
-        self.add({name: VariantProcess(name, artefacts[name], threads) for name in new})
+        self.add({name: VariantProcess(name, artefacts[name], threads) for name in new}, at_once)
 
 
-def _main(name: str, folder: str, threads: str, started: str, line: str) -> None:
+def _main(name: str, folder: str, threads: str, line: str) -> None:
     """The process: load, say so, then answer until the line is closed."""
-    startup = Stages(durations_s={"start Python": time.time() - float(started)})
+    startup = Stages(durations_s={"start Python": time.time() - psutil.Process().create_time()})
     resident: dict[str, int] = {}
     connection = Connection(int(line))
     try:

@@ -1,4 +1,4 @@
-"""The runner's side of a worker process, and of the step that prepares the weights."""
+"""The runner's side of a worker process, and of the step that prepares weights and environments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,19 +98,24 @@ class Worker:
 
 
 class PrepareProcess:
-    """The preparing process: forked where that is possible, plain otherwise."""
+    """The preparing process: forked where that is possible, plain otherwise.
 
-    def __init__(self, fork_address: str, log: Path, threads: int) -> None:
+    environments: those that it makes, by name.
+    """
+
+    def __init__(
+        self, fork_address: str, log: Path, threads: int, environments: Sequence[str]
+    ) -> None:
         self._log = log
         environment = dict(os.environ)
         self._process: ForkedProcess | subprocess.Popen[bytes]
         if fork_address:
-            launch = Launch(PREPARE, [], environment, os.getcwd(), threads, str(log))
+            launch = Launch(PREPARE, [*environments], environment, os.getcwd(), threads, str(log))
             self._process = fork(fork_address, launch)
         else:
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", PREPARE],
+                    [sys.executable, "-m", PREPARE, *environments],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

@@ -16,13 +16,14 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
+from lab_utils.components.catalogue import CATALOGUE
 from lab_utils.components.forked import ForkServer
 from lab_utils.components.process_tree import adopted_orphans, descendants, end
 from lab_utils.course.run import report
@@ -191,7 +192,12 @@ class _Runner:
         prepare.step = "weights"
         if any(needs_weights(run.notebook) for run in self._result.notebooks):
             threads = self._result.threads["alone"]
-            self._prepare = PrepareProcess(self._fork_address, self._work / "prepare.log", threads)
+            self._prepare = PrepareProcess(
+                self._fork_address,
+                self._work / "prepare.log",
+                threads,
+                environments_of(run.notebook for run in self._result.notebooks),
+            )
         else:
             prepare.state, prepare.duration_s = "passed", prepare.elapsed_s()
             prepare.message = "no weights needed"
@@ -303,6 +309,12 @@ class _Runner:
 
     def _tell(self, step: NotebookRun | Preparation) -> None:
         self._progress.changed(self._result, step)
+
+
+def environments_of(notebooks: Iterable[Notebook]) -> list[str]:
+    """The component environments that the notebooks use, by name."""
+    used = {CATALOGUE[name].environment for notebook in notebooks for name in notebook.uses}
+    return sorted(name for name in used if name is not None)
 
 
 def needs_weights(notebook: Notebook) -> bool:
