@@ -13,27 +13,34 @@ from lab_utils.show.plots import CYCLE, INK, figure, label_decades
 
 LANE = 0.86
 """Of a lane's height that its bars fill."""
+PALE = 0.25
 
 
-def places(runs: Mapping[str, tuple[ArrayLike, ArrayLike]], count: int, title: str) -> None:
+def places(
+    runs: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]], count: int, title: str
+) -> None:
     """One panel a run: a lane for each of `count` places, a bar for each request in it.
 
-    runs: name → (when each request got its place, when it left), in seconds.
+    runs: name → when each request got its place, had its last token, and left, in seconds. The bar
+    is pale where the request has all and has not left.
     """
-    ends_s = [float(np.max(done_s)) for _, done_s in runs.values()]
+    ends_s = [float(np.max(done_s)) for *_, done_s in runs.values()]
     with figure(2.4 + 0.09 * count, title, columns=len(runs), sharey=True) as drawn:
-        for panel, (name, (begun_s, done_s)) in zip(
-            np.atleast_1d(drawn), runs.items(), strict=True
-        ):
-            begun, done = np.asarray(begun_s, float), np.asarray(done_s, float)
+        for panel, (name, times) in zip(np.atleast_1d(drawn), runs.items(), strict=True):
+            begun, written, done = (np.asarray(each, float) for each in times)
             in_order = np.argsort(begun, kind="stable")
             for number, (lane, one) in enumerate(zip(lanes(begun, done), in_order, strict=True)):
-                panel.broken_barh(
-                    [(begun[one], done[one] - begun[one])],
-                    (lane + (1 - LANE) / 2, LANE),
-                    color=CYCLE[number % len(CYCLE)],
-                    linewidth=0,
-                )
+                for start_s, end_s, alpha in (
+                    (begun[one], written[one], 1.0),
+                    (written[one], done[one], PALE),
+                ):
+                    panel.broken_barh(
+                        [(start_s, end_s - start_s)],
+                        (lane + (1 - LANE) / 2, LANE),
+                        color=CYCLE[number % len(CYCLE)],
+                        alpha=alpha,
+                        linewidth=0,
+                    )
             panel.set_title(name, fontsize=10.5)
             panel.set_xlim(0, max(ends_s))
             panel.set_ylim(0, count)

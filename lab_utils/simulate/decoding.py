@@ -126,14 +126,12 @@ class Generated:
 
 
 def static(
-    requests: Requests, engine: Engine, wait_s: float = 0.0, padded: bool = True
+    requests: Requests, engine: Engine, wait_s: float = 0.0, padded_prompts: bool = False
 ) -> Generated:
-    """A batch is filled once, and the next begins when its longest answer is done.
+    """A batch is filled once, and computed until its longest answer is done; then all are sent.
 
     It starts when it is full, or when its oldest request has waited `wait_s` and the engine is
-    free. padded: as one call of a model's `generate`: prompts are padded to the longest, and so are
-    answers, which are sent when all are there. Else each answer is sent when it is done and is no
-    longer computed; only its place stays empty.
+    free. padded_prompts: all prompts are read as if they were as long as the longest.
     """
     first, done = _empty(requests), _empty(requests)
     sizes: list[int] = []
@@ -147,14 +145,12 @@ def static(
         begun_s = float(requests.arrived_s[members[-1]]) if full else oldest_s + wait_s
         now_s = max(now_s, begun_s)
         prompts, news = requests.prompt_tokens[members], requests.new_tokens[members]
-        read = int(members.size * prompts.max() if padded else prompts.sum())
-        steps = np.arange(1, int(news.max()))
-        computed = [members.size if padded else int(np.sum(news > step)) for step in steps]
-        ends_s = np.cumsum([engine.prefill_s(read), *map(engine.decode_s, computed)])
-        sizes += computed
-        first[members] = now_s + (ends_s[-1] if padded else ends_s[0])
-        done[members] = now_s + (ends_s[-1] if padded else ends_s[news - 1])
-        now_s, busy_s = now_s + float(ends_s[-1]), busy_s + float(ends_s[-1])
+        read = int(members.size * prompts.max() if padded_prompts else prompts.sum())
+        steps = int(news.max()) - 1  # reading gives the first token
+        took_s = engine.prefill_s(read) + steps * engine.decode_s(members.size)
+        sizes += steps * [members.size]
+        now_s, busy_s = now_s + took_s, busy_s + took_s
+        first[members] = done[members] = now_s
         start += members.size
     return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
 

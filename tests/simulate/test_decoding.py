@@ -52,18 +52,16 @@ def test_a_static_batch_waits_for_company_and_then_goes() -> None:
     assert full.done_s.max() < 1
 
 
-def test_an_answer_that_leaves_frees_no_place_but_costs_no_more() -> None:
+def test_a_static_batch_computes_short_answers_to_the_end_of_the_longest() -> None:
     engine = Engine(lambda batch: 0.01 * batch, lambda tokens: 0.001 * tokens, batch_most=2)
     requests = Requests.of([0.0, 0.0, 0.0], [10, 20, 10], [3, 5, 1])
-    found = static(requests, engine, padded=False)
-    read_s = 0.03
-    assert found.first_s[:2].tolist() == pytest.approx([read_s] * 2)
-    assert found.done_s.tolist() == pytest.approx(
-        [read_s + 2 * 0.02, read_s + 2 * 0.02 + 2 * 0.01, read_s + 0.06 + 0.01]
-    )
-    assert found.batch_sizes.tolist() == [2, 2, 1, 1]
-    padded = static(requests, engine)
-    assert padded.done_s.tolist() == pytest.approx([0.04 + 4 * 0.02] * 2 + [0.04 + 0.08 + 0.01])
+    found = static(requests, engine)
+    first_s = 0.03 + 4 * 0.02
+    assert found.done_s.tolist() == pytest.approx([first_s] * 2 + [first_s + 0.01])
+    assert found.first_s.tolist() == pytest.approx(found.done_s.tolist())
+    assert found.batch_sizes.tolist() == [2] * 4
+    padded = static(requests, engine, padded_prompts=True)
+    assert padded.done_s.tolist() == pytest.approx([0.04 + 0.08] * 2 + [0.12 + 0.01])
 
 
 def test_an_engine_of_measured_points_joins_them_by_lines() -> None:

@@ -40,7 +40,8 @@ class Served:
     load: rate, latencies and failures, refusals among them ("status 429"). The others are of the
     good answers, in the order of sending. number: which request. new_tokens: of the answer.
     queueing_s, first_token_s: from when the request was due until the engine began with it, and
-    until its first token was there. latency_s: until the client had all of it.
+    until its first token was there. written_s: until its last token was computed, which a static
+    batch does not send at once. latency_s: until the client had all of it.
     """
 
     load: LoadResult
@@ -48,6 +49,7 @@ class Served:
     new_tokens: NDArray[np.int_]
     queueing_s: Floats
     first_token_s: Floats
+    written_s: Floats
     latency_s: Floats
 
     @property
@@ -180,9 +182,9 @@ def bodies(shape: Decoder, lengths: Lengths, fields: Mapping[str, Any]) -> list[
 def _served(load: LoadResult, answers: Answers, lengths: Lengths) -> Served:
     number = np.array([i for i, answer in enumerate(answers) if answer is not None], dtype=int)
     told = [json.loads(answer) for answer in answers if answer is not None]
-    queueing_s, first_s, request_s = (
+    queueing_s, first_s, written_s, request_s = (
         np.array([one[name] for one in told], dtype=float)
-        for name in ("queueing_s", "first_token_s", "request_s")
+        for name in ("queueing_s", "first_token_s", "written_s", "request_s")
     )
     assert load.latencies_s is not None
     # What the service does not see: lateness of the generator, and the way there and back.
@@ -193,5 +195,6 @@ def _served(load: LoadResult, answers: Answers, lengths: Lengths) -> Served:
         lengths.new_tokens[number],
         queueing_s + outside_s,
         first_s + outside_s,
+        written_s + outside_s,
         load.latencies_s,
     )

@@ -5,9 +5,9 @@
     scheduler.submit(ticket := Ticket(asked))      # then await ticket.inbox.get()
     scheduler.leave(ticket)                        # the client has gone
 
-*Continuous* batching fills each place as it becomes free, the urgent first. *Static* batching takes
-a batch when the one before is done to its last answer. With `batch_most=1` they are the same: one
-request at a time.
+*Continuous* batching fills each place as it becomes free, the urgent first. *Static* batching is
+what one call of a library's `generate` does: those who wait are taken as a batch, all of it is
+computed until the longest answer is done, and then all have theirs.
 """
 
 from __future__ import annotations
@@ -39,13 +39,17 @@ class News:
 class Ticket:
     """A request on its way. inbox: what becomes of it; None is put there by who gives it up.
 
-    Times are of `time.monotonic`. begun_s: NaN before its turn.
+    Times are of `time.monotonic`. begun_s: NaN before its turn. token_s: when each token was ready
+    to be sent. written_s: when the last of them was computed, which in a static batch is earlier.
+    held: the tokens of a static batch, until it ends.
     """
 
     asked: Asked
     arrived_s: float = field(default_factory=time.monotonic)
     begun_s: float = math.nan
     token_s: list[float] = field(default_factory=list)
+    written_s: float = math.nan
+    held: list[int] = field(default_factory=list)
     inbox: asyncio.Queue[News | Refused | None] = field(default_factory=asyncio.Queue)
 
     @property
@@ -72,7 +76,8 @@ class Scheduler:
         step_s: Iterable[float] = (),
     ) -> None:
         self._step, self._metrics = step, metrics
-        self._batch_most, self._queue_most, self._batching = batch_most, queue_most, batching
+        self._batch_most, self._queue_most = batch_most, queue_most
+        self._static = batching == "static"
         self._waiting: dict[int, deque[Ticket]] = {1: deque(), 0: deque()}  # the urgent first
         self._running: dict[int, Ticket] = {}
         self._cancel: list[int] = []
@@ -136,17 +141,22 @@ class Scheduler:
             raise
 
     def _orders(self) -> Orders:
-        begin = []
+        taken: dict[int, Ticket] = {}
         for _ in range(self._free()):
             ticket = self._next()
             if ticket is None:
                 break
             ticket.begun_s = time.monotonic()
             self._number += 1
-            self._running[self._number] = ticket
-            begin.append((self._number, list(ticket.asked.prompt), ticket.asked.new_tokens))
+            taken[self._number] = ticket
             self._metrics.queueing.observe(ticket.begun_s - ticket.arrived_s)
             self._metrics.tokens.labels("prompt").inc(len(ticket.asked.prompt))
+        self._running |= taken
+        longest = max((ticket.asked.new_tokens for ticket in taken.values()), default=0)
+        begin = [
+            (number, list(t.asked.prompt), longest if self._static else t.asked.new_tokens)
+            for number, t in taken.items()
+        ]
         cancel, self._cancel = self._cancel, []
         self._show()
         return Orders(begin, cancel)
@@ -179,9 +189,22 @@ class Scheduler:
                 continue
             if last:
                 del self._running[number]
+            if self._static:
+                tokens = self._hold(ticket, tokens, last, report.ended_s)
             self._measure(ticket, len(tokens), report.ended_s)
-            ticket.inbox.put_nowait(_no_room(ticket) if status == "IGNORED" else News(tokens, last))
+            if status == "IGNORED":
+                ticket.inbox.put_nowait(_no_room(ticket))
+            elif tokens or last:
+                ticket.inbox.put_nowait(News(tokens, last))
         self._show()
+
+    def _hold(self, ticket: Ticket, tokens: list[int], last: bool, ended_s: float) -> list[int]:
+        """What is sent now: nothing, or at the batch's end all that was asked for."""
+        wanted = ticket.asked.new_tokens
+        if len(ticket.held) < wanted <= len(ticket.held) + len(tokens):
+            ticket.written_s = ended_s
+        ticket.held += tokens
+        return ticket.held[:wanted] if last else []
 
     def _measure(self, ticket: Ticket, tokens: int, ended_s: float) -> None:
         for _ in range(tokens):
@@ -192,6 +215,7 @@ class Scheduler:
             ticket.token_s.append(ended_s)
         self._metrics.tokens.labels("answer").inc(tokens)
         if tokens and len(ticket.token_s) == ticket.asked.new_tokens:
+            ticket.written_s = ended_s if math.isnan(ticket.written_s) else ticket.written_s
             self._metrics.whole.observe(ended_s - ticket.arrived_s)
 
     def _any_waits(self) -> bool:
@@ -202,7 +226,7 @@ class Scheduler:
         # The engine frees a cancelled request's place at the end of its next step. A newcomer that
         # finds no place in a step in which nobody else is computed is taken for one too large.
         taken = len(self._running) + len(self._cancel)
-        if self._batching == "static" and taken:
+        if self._static and taken:
             return 0
         return self._batch_most - taken
 

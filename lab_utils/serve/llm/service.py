@@ -27,10 +27,11 @@ class LLMService(Process):
 
     path: a GGUF file. threads: compute threads, default one a core. batch_most: requests in the
     engine at once. queue_most: requests that wait beyond those; the next is refused. batching:
-    "continuous" fills each place when it is free, "static" waits for the whole batch to end.
-    cache_gb: of the KV cache, whole gigabytes. chunk_tokens: as `Engine` has it. tokenizer: a
-    `tokenizer.json`; with it, prompts may be texts, and answers have one. drain_s: how long taken
-    requests may go on after the block. settings: OpenVINO's own.
+    "continuous" fills each place when it is free; "static" computes a batch until its longest
+    answer is done, sends all of them then, and takes the next. cache_gb: of the KV cache, whole
+    gigabytes. chunk_tokens: as `Engine` has it. tokenizer: a `tokenizer.json`; with it, prompts may
+    be texts, and answers have one. drain_s: how long taken requests may go on after the block.
+    settings: OpenVINO's own.
 
     Raises LabError for impossible settings, and with the process's own words where it does not
     start.

@@ -182,18 +182,26 @@ def test_a_short_answer_joins_a_long_one_and_leaves_before_it(path: Path) -> Non
     assert steps["llm_batch_size_bucket", "2.0"] > steps["llm_batch_size_bucket", "1.0"]
 
 
-def test_a_static_batch_lets_nobody_in_before_it_is_done(path: Path) -> None:
-    with (
-        LLMService(path, threads=1, batch_most=4, batching="static", **EXACT) as service,
-        clients() as send,
-    ):
-        with streaming(service, new_tokens=300) as lines:
-            short = send(service)
-            until(lambda: waiting(service) == 1)
-            assert sum("token" in line for line in lines) == 299
-        assert len(short.result().json()["tokens"]) == 4
+def test_a_static_batch_lets_nobody_in_and_ends_together(path: Path) -> None:
+    settings: dict[str, Any] = {"batch_most": 4, "batching": "static", **EXACT}
+    with LLMService(path, threads=1, **settings) as service, clients() as send:
+        before = send(service, new_tokens=1000)
+        until(lambda: figure(service, "llm_running") == 1)
+        pair = [send(service, new_tokens=tokens) for tokens in (4, 40)]
+        until(lambda: waiting(service) == 2)
+        assert len(before.result().json()["tokens"]) == 1000
+        short, long = (answer.result().json() for answer in pair)
         found = figures(service)
-    assert found["llm_batch_size_bucket", "1.0"] == found["llm_batch_size_count", ""] == 304
+    assert (len(short["tokens"]), len(long["tokens"])) == (4, 40)
+    assert short["tokens"] == long["tokens"][:4]
+    for answer in (short, long):  # the first word comes with the last
+        assert answer["first_token_s"] == answer["request_s"]
+        assert answer["queueing_s"] < short["written_s"] < long["written_s"]
+        taken_s = answer["request_s"] - answer["queueing_s"]
+        assert taken_s == pytest.approx(short["request_s"] - short["queueing_s"], rel=0.1)
+    assert long["written_s"] == long["request_s"]
+    assert found["llm_batch_size_bucket", "1.0"] == 1000
+    assert found["llm_batch_size_count", ""] == 1040
 
 
 def test_one_too_many_is_refused_at_once(service: LLMService) -> None:

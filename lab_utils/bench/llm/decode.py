@@ -1,4 +1,4 @@
-"""What unit 2's engine reaches of what this machine allows, on a model of true shape.
+"""What the engine reaches of what this machine allows, on a model of true shape.
 
 The model has 0.7 billion seeded weights, far beyond the processor's caches. A pass that writes one
 token for one user reads all of them once, so it takes at least their bytes over the read bandwidth
@@ -10,8 +10,6 @@ that `machine.ceilings` measures just before.
 
 - `perplexity_ratio`: 4 bits over 16, of the course's own model on text that it was not trained on,
   both as the engine computes them; rounded to the nearest, nothing else done.
-
-    ./lab bench llm --json
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ ROUNDS_A_REPEAT = 3
 
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
-    """All figures of `./lab bench llm`, with their intervals."""
+    """Both fractions and the ratio, with their intervals."""
     threads = available_cores()
     engines = {name: Engine(seeded(SMALL, kind), threads) for name, kind in KINDS.items()}
     say("Predicted: 0.4 for both; unpacking a block costs more where there are fewer bytes.")

@@ -1,0 +1,121 @@
+"""What continuous batching brings on a mixed-length trace, and whether its simulation is right.
+
+The service is the real one, on a model of 0.1 billion seeded weights at 16 bits in the precision
+that the engine prefers; the traffic is a chat service's recorded one, prompts and answers divided
+by SHORTER.
+
+- `continuous_over_static`: tokens a second of continuous over static batches, both with BATCH
+  places, at equal P99: static at SHARE of what it can do, continuous at the highest of RATES at
+  which the P99 of its latency is no worse. Static is what one call of a library's `generate` does:
+  a batch is computed until its longest answer is done.
+
+- `sim_throughput_error`, `sim_p99_error`: the largest relative error of the simulation, fed with
+  step times that were measured through the service, over three loads of LOADS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lab_utils.bench._document import Figure, say
+from lab_utils.machine.cores import available_cores
+from lab_utils.measure.interval import interval
+from lab_utils.measure.percentile import percentile
+from lab_utils.models.decoder import TINY
+from lab_utils.models.language.seeded import seeded
+from lab_utils.scale import at
+from lab_utils.serve.llm.chat import chat, visits
+from lab_utils.serve.llm.engine import preferred_precision
+from lab_utils.serve.llm.load import Served, in_turn, when_due
+from lab_utils.serve.llm.service import LLMService
+from lab_utils.serve.llm.step_times import step_times
+from lab_utils.simulate.decoding import Engine, Requests, continuous
+
+BATCH = 32
+CHUNK = 256
+SHORTER = (64, 4)
+SHARE = 0.7
+RATES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+"""As shares of what continuous batching can do."""
+LOADS = (0.4, 0.65, 0.85)
+SIZES = (1, 4, 8, 16, 24, 32)
+PROMPTS = (1, 8, 32, 64, 128, 256)
+
+
+def measure(scale: str, repeats: int) -> dict[str, Figure]:
+    """The three figures."""
+    count = at(scale, ci=480, laptop=1400)
+    path, threads = seeded(TINY, "f16"), available_cores()
+    shared: dict[str, Any] = {"threads": threads, "batch_most": BATCH, "queue_most": count}
+    shared |= {"INFERENCE_PRECISION_HINT": preferred_precision()}
+    say("Predicted: continuous_over_static 2.5, sim_throughput_error 0.02, sim_p99_error 0.1.")
+    with (
+        LLMService(path, chunk_tokens=CHUNK, **shared) as continuously,
+        LLMService(path, batching="static", **shared) as statically,
+    ):
+        services = {"continuous": continuously, "static": statically}
+        ratios, throughput_errors, p99_errors = [], [], []
+        for _ in range(repeats):
+            capacity_rps = {kind: _capacity_rps(s, count) for kind, s in services.items()}
+            ratios.append(_ratio(services, capacity_rps, count))
+            errors = _errors(continuously, capacity_rps["continuous"], count)
+            throughput_errors.append(errors[0])
+            p99_errors.append(errors[1])
+    return {
+        "continuous_over_static": interval(ratios),
+        "sim_throughput_error": interval(throughput_errors),
+        "sim_p99_error": interval(p99_errors),
+    }
+
+
+def _capacity_rps(service: LLMService, count: int) -> float:
+    """Answers a second where there is always somebody waiting."""
+    return in_turn(service, TINY, chat(count, *SHORTER), 2 * BATCH).load.rate_rps
+
+
+def _run(service: LLMService, rate_rps: float, count: int) -> Served:
+    return when_due(service, TINY, visits(count, rate_rps), chat(count, *SHORTER))
+
+
+def _p99_s(served: Served) -> float:
+    return served.load.latency_percentile_s(99).median
+
+
+def _ratio(
+    services: Mapping[str, LLMService], capacity_rps: Mapping[str, float], count: int
+) -> float:
+    static = _run(services["static"], SHARE * capacity_rps["static"], count)
+    limit_s, best = _p99_s(static), 0.0
+    say(f"static: {static.tokens_per_s:.0f} tokens a second at a P99 of {limit_s:.2f} s")
+    for share in RATES:
+        served = _run(services["continuous"], share * capacity_rps["continuous"], count)
+        p99_s = _p99_s(served)
+        say(f"continuous: {served.tokens_per_s:.0f} tokens a second at a P99 of {p99_s:.2f} s")
+        if p99_s > limit_s:
+            break
+        best = served.tokens_per_s
+    return best / static.tokens_per_s
+
+
+def _errors(service: LLMService, capacity_rps: float, count: int) -> tuple[float, float]:
+    """Of throughput and of P99: the largest over the loads."""
+    lengths = chat(count, *SHORTER)
+    past = int(lengths.prompt_tokens.mean() + lengths.new_tokens.mean() / 2)
+    times = step_times(service, TINY, SIZES, past, PROMPTS)
+    engine = Engine.measured(times.decode_s, times.prefill_s, BATCH, chunk_tokens=CHUNK)
+    throughput, p99 = [], []
+    for share in LOADS:
+        arrivals = visits(count, share * capacity_rps)
+        live = when_due(service, TINY, arrivals, lengths)
+        told = continuous(
+            Requests.of(arrivals.due_s, lengths.prompt_tokens, lengths.new_tokens), engine
+        )
+        p99_s = percentile(told.latency_s, 99).median
+        throughput.append(abs(told.tokens_per_s / live.tokens_per_s - 1))
+        p99.append(abs(p99_s / _p99_s(live) - 1))
+        say(
+            f"at {share:.0%} of the capacity: {live.tokens_per_s:.0f} tokens a second, "
+            f"{told.tokens_per_s:.0f} simulated; P99 {_p99_s(live):.2f} s, {p99_s:.2f} s simulated"
+        )
+    return max(throughput), max(p99)
