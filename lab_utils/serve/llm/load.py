@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import numpy as np
@@ -26,11 +26,18 @@ from lab_utils.measure.load.lengths import Lengths
 from lab_utils.measure.load.result import LoadResult
 from lab_utils.models.decoder import Decoder
 from lab_utils.models.language.seeded import prompt
-from lab_utils.serve.llm.service import LLMService
 
 Floats = NDArray[np.float64]
 TIMEOUT_S = 120.0
 SHORT_PROMPT = 8
+
+
+class Reached(Protocol):
+    """A service that answers at an address: `LLMService`, or the first version in its place."""
+
+    @property
+    def url(self) -> str:
+        """Without the path."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Served:
 
 
 def when_due(
-    service: LLMService,
+    service: Reached,
     shape: Decoder,
     arrivals: Arrivals,
     lengths: Lengths,
@@ -105,7 +112,7 @@ def when_due(
 
 
 def in_turn(
-    service: LLMService,
+    service: Reached,
     shape: Decoder,
     lengths: Lengths,
     connections: int,
@@ -121,7 +128,7 @@ def in_turn(
     return _served(load, answers, lengths)
 
 
-def streamed(service: LLMService, shape: Decoder, prompt_tokens: int, new_tokens: int) -> Floats:
+def streamed(service: Reached, shape: Decoder, prompt_tokens: int, new_tokens: int) -> Floats:
     """When each token of one answer came, in seconds from asking, as its reader sees them.
 
     Raises LabError, in the service's words, where it is refused.
@@ -140,7 +147,7 @@ def streamed(service: LLMService, shape: Decoder, prompt_tokens: int, new_tokens
 
 
 def streamed_beside(
-    service: LLMService, shape: Decoder, new_tokens: int, others: Lengths, every_s: float
+    service: Reached, shape: Decoder, new_tokens: int, others: Lengths, every_s: float
 ) -> tuple[Floats, list[float]]:
     """As `streamed`, after a short prompt, while another request comes every so many seconds.
 
