@@ -235,7 +235,7 @@ def _times(ticket: Ticket) -> dict[str, float]:
     return {
         "queueing_s": ticket.begun_s - ticket.arrived_s,
         "first_token_s": ticket.token_s[0] - ticket.arrived_s,
-        "written_s": ticket.written_s - ticket.arrived_s,
+        "last_token_s": ticket.written_s - ticket.arrived_s,
         "request_s": ticket.token_s[-1] - ticket.arrived_s,
     }
 

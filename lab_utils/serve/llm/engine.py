@@ -37,11 +37,14 @@ BATCHED_TOKENS = 4096
 """Of one step; a longer prompt cannot be read."""
 
 
-def preferred_precision() -> str:
+def preferred_precision(threads: int) -> str:
     """What OpenVINO would multiply in on this processor by itself: "bf16" where it has AMX.
 
-    With weights of 16 bits a step then takes about as long for many users as for one.
+    With weights of 16 bits a step then takes about as long for many users as for one. With one
+    thread it is "f32": OpenVINO 2026.4 ends there in a division by zero when it computes in bf16.
     """
+    if threads == 1:
+        return "f32"
     return str(ov.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string())
 
 

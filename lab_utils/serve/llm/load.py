@@ -47,7 +47,7 @@ class Served:
     load: rate, latencies and failures, refusals among them ("status 429"). The others are of the
     good answers, in the order of sending. number: which request. new_tokens: of the answer.
     queueing_s, first_token_s: from when the request was due until the engine began with it, and
-    until its first token was there. written_s: until its last token was computed, which a static
+    until its first token was there. last_token_s: until its last token was computed, which a static
     batch does not send at once. latency_s: until the client had all of it.
     """
 
@@ -56,13 +56,18 @@ class Served:
     new_tokens: NDArray[np.int_]
     queueing_s: Floats
     first_token_s: Floats
-    written_s: Floats
+    last_token_s: Floats
     latency_s: Floats
 
     @property
     def begun_s(self) -> Floats:
         """When the engine began with each, in seconds from the start of the run."""
         return self._due_s + self.queueing_s
+
+    @property
+    def written_s(self) -> Floats:
+        """When the last token of each was computed, in seconds from the start of the run."""
+        return self._due_s + self.last_token_s
 
     @property
     def done_s(self) -> Floats:
@@ -73,6 +78,17 @@ class Served:
     def tokens_per_s(self) -> float:
         """New tokens of all good answers, from the first request to the last answer."""
         return float(self.new_tokens.sum() / self.load.duration_s)
+
+    @property
+    def saturated_tokens_per_s(self) -> float:
+        """While somebody waited: up to when the engine began with the last request.
+
+        The end of a closed loop, when more and more places stay empty, is left out. A request's
+        tokens are taken to come evenly.
+        """
+        until_s = float(self.begun_s.max())
+        written = (until_s - self.begun_s) / (self.written_s - self.begun_s)
+        return float(np.sum(self.new_tokens * np.clip(written, 0, 1)) / until_s)
 
     @property
     def time_per_token_s(self) -> Floats:
@@ -189,9 +205,9 @@ def bodies(shape: Decoder, lengths: Lengths, fields: Mapping[str, Any]) -> list[
 def _served(load: LoadResult, answers: Answers, lengths: Lengths) -> Served:
     number = np.array([i for i, answer in enumerate(answers) if answer is not None], dtype=int)
     told = [json.loads(answer) for answer in answers if answer is not None]
-    queueing_s, first_s, written_s, request_s = (
+    queueing_s, first_s, last_s, request_s = (
         np.array([one[name] for one in told], dtype=float)
-        for name in ("queueing_s", "first_token_s", "written_s", "request_s")
+        for name in ("queueing_s", "first_token_s", "last_token_s", "request_s")
     )
     assert load.latencies_s is not None
     # What the service does not see: lateness of the generator, and the way there and back.
@@ -202,6 +218,6 @@ def _served(load: LoadResult, answers: Answers, lengths: Lengths) -> Served:
         lengths.new_tokens[number],
         queueing_s + outside_s,
         first_s + outside_s,
-        written_s + outside_s,
+        last_s + outside_s,
         load.latencies_s,
     )

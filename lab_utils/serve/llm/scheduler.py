@@ -37,11 +37,12 @@ class News:
 
 @dataclass(eq=False)
 class Ticket:
-    """A request on its way. inbox: what becomes of it; None is put there by who gives it up.
+    """A request on its way. inbox: what becomes of it, in one piece unless it is a stream; None is
+    put there by who gives it up.
 
     Times are of `time.monotonic`. begun_s: NaN before its turn. token_s: when each token was ready
     to be sent. written_s: when the last of them was computed, which in a static batch is earlier.
-    held: the tokens of a static batch, until it ends.
+    held: tokens that are not in the inbox yet.
     """
 
     asked: Asked
@@ -189,22 +190,24 @@ class Scheduler:
                 continue
             if last:
                 del self._running[number]
-            if self._static:
-                tokens = self._hold(ticket, tokens, last, report.ended_s)
-            self._measure(ticket, len(tokens), report.ended_s)
+            self._hold(ticket, tokens, last, report.ended_s)
             if status == "IGNORED":
                 ticket.inbox.put_nowait(_no_room(ticket))
-            elif tokens or last:
-                ticket.inbox.put_nowait(News(tokens, last))
+            elif last or (tokens and ticket.asked.stream and not self._static):
+                ticket.inbox.put_nowait(News(ticket.held, last))
+                ticket.held = []
         self._show()
 
-    def _hold(self, ticket: Ticket, tokens: list[int], last: bool, ended_s: float) -> list[int]:
-        """What is sent now: nothing, or at the batch's end all that was asked for."""
-        wanted = ticket.asked.new_tokens
-        if len(ticket.held) < wanted <= len(ticket.held) + len(tokens):
-            ticket.written_s = ended_s
+    def _hold(self, ticket: Ticket, tokens: list[int], last: bool, ended_s: float) -> None:
+        """Keep the tokens until they are sent; measure them when they can be."""
+        ready, wanted = len(tokens), ticket.asked.new_tokens
         ticket.held += tokens
-        return ticket.held[:wanted] if last else []
+        if self._static:
+            if math.isnan(ticket.written_s) and len(ticket.held) >= wanted:
+                ticket.written_s = ended_s
+            del ticket.held[wanted:]
+            ready = len(ticket.held) if last else 0
+        self._measure(ticket, ready, ended_s)
 
     def _measure(self, ticket: Ticket, tokens: int, ended_s: float) -> None:
         for _ in range(tokens):

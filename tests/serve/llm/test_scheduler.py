@@ -40,7 +40,7 @@ def stepped(
 
 def test_the_place_of_one_who_left_is_given_away_a_step_later() -> None:
     """The engine frees it in that step; a newcomer who finds none would be taken for too large."""
-    first, second = Ticket(Asked([1], 5)), Ticket(Asked([2], 1))
+    first, second = Ticket(Asked([1], 5, stream=True)), Ticket(Asked([2], 1))
 
     def answer(orders: Orders) -> Report:
         if [number for number, _, _ in orders.begin] == [2]:
