@@ -59,7 +59,8 @@ def perf_analyzer(
     """Measure the model, one row for each concurrency.
 
     window_s: of each measurement; long against a request. requests: what is sent in turn, each the
-    values of every input by its name, without the batch; by default random numbers.
+    values of every input by its name, without the batch (floats for a float input, even 1.0); by
+    default random numbers.
     stable_percent: by how much three windows in a row may differ. Raises LabError, with the
     program's own words, where they differ by more to the end, or the model is not there.
     """

@@ -35,6 +35,7 @@ import httpx
 from lab_utils.components import environments
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
+from lab_utils.machine.cores import limited_to
 
 ENVIRONMENT = "triton"
 TRIES = 3
@@ -42,6 +43,8 @@ TRIES = 3
 TAKEN = re.compile(r"^.*(address already in use|failed to bind).*$", re.I | re.M)
 FAILED = re.compile(r"\"failed to load '(?P<model>[^']+)' version \d+: (?P<cause>[^\"]+)", re.M)
 POLL_S = 0.02
+LOADING = 8
+"""Models that are loaded at the same time."""
 NO_SERVER = (
     "Triton's package holds no server for this machine, only for Linux on x86-64. Run this there: "
     "on a server, in WSL 2 on Windows, or in a virtual machine."
@@ -64,7 +67,8 @@ class Triton:
     repository: a folder of models. on_demand: none is loaded before `load` asks for it; otherwise
     all are, and warmed up, before the server is ready. cache_bytes: of the response cache; models
     say whether they use it. start_timeout_s: also of a later `load`. folders: where the models
-    import from besides their environment.
+    import from besides their environment. cores: how many of this process's cores the server and
+    its models get; None is all.
 
     Raises LabError, with the end of its log, where a model cannot be loaded, and as `interpreter`.
     """
@@ -77,6 +81,7 @@ class Triton:
         cache_bytes: int = 16 * 2**20,
         start_timeout_s: float = 120,
         folders: Sequence[Path] = (),
+        cores: int | None = None,
         waiting: environments.Waiting = environments.silently,
     ) -> None:
         self._repository = repository
@@ -84,6 +89,7 @@ class Triton:
         self._cache_bytes = cache_bytes
         self._start_timeout_s = start_timeout_s
         self._folders = folders
+        self._cores = cores
         self._waiting = waiting
         self._stack = ExitStack()
         self._process: Process | None = None
@@ -178,7 +184,8 @@ class Triton:
         for left in reversed(range(TRIES)):
             process = self._server(bundle, packages, python, folder)
             try:
-                stack.enter_context(process)
+                with limited_to(self._cores):
+                    stack.enter_context(process)
             except LabError as error:
                 if not left or not TAKEN.search(str(error)):
                     raise
@@ -198,6 +205,9 @@ class Triton:
         command += ["--cache-config", f"local,size={self._cache_bytes}"]
         for kind, port in (("http", http), ("grpc", grpc), ("metrics", metrics)):
             command += [f"--{kind}-address", "127.0.0.1", f"--{kind}-port", str(port)]
+        # What a configuration leaves out has its default; to ask model.py would start each twice.
+        command += ["--disable-auto-complete-config"]
+        command += ["--model-load-thread-count", str(LOADING)]
         # A model that fails ends the server, with the reason at the end of its log.
         command += ["--exit-on-error", "true", "--exit-timeout-secs", "5"]
         command += ["--model-control-mode", "explicit" if self._on_demand else "none"]

@@ -11,11 +11,10 @@ should have been, and every reply that was timed is judged.
 from __future__ import annotations
 
 import math
-import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from lab_utils.grade.decision import Look, Plan, Standing, curve_of, stand
 from lab_utils.grade.faults import all_judged, own
 from lab_utils.grade.spec import Deployment, NotComparable, ServiceTask, Wrong
 from lab_utils.grade.verdict import Figure
-from lab_utils.machine.cores import available_cores
+from lab_utils.machine.cores import available_cores, limited_to
 from lab_utils.measure.interval import Interval, interval
 from lab_utils.measure.percentile import percentile, samples_needed
 from lab_utils.serve.freeze import still
@@ -196,7 +195,7 @@ def _start_both(
 ) -> tuple[WebService, WebService]:
     """Both services, started at the same time and stopped with the stack."""
     services = reference, answer
-    with _limited_to(cores_to_use()), ThreadPoolExecutor(2) as threads:
+    with limited_to(cores_to_use()), ThreadPoolExecutor(2) as threads:
         starting = [threads.submit(service.__enter__) for service in services]
     for service, future in zip(services, starting, strict=True):
         if future.exception() is None:
@@ -233,17 +232,3 @@ def _service(
         preload=PRELOAD,
         sandbox=sandbox,
     )
-
-
-@contextmanager
-def _limited_to(cores: int) -> Iterator[None]:
-    """Processes started in this block get the first `cores` cores of this process's."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:cores])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

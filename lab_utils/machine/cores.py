@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 THREAD_VARIABLES = (
@@ -22,6 +24,23 @@ def available_cores() -> int:
         cores = os.cpu_count() or 1
     quota = _cgroup_quota()
     return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+@contextmanager
+def limited_to(cores: int | None) -> Iterator[None]:
+    """What this thread starts in the block gets the first `cores` of its own cores.
+
+    None, and a system that knows no such limit, leave them all.
+    """
+    if cores is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def thread_environment(threads: int | None) -> dict[str, str]:

@@ -48,7 +48,8 @@ class Tensor:
 class QueuePolicy:
     """What may wait. size_most: 0 is without limit. timeout_us: 0 is for ever.
 
-    reject: what waited too long is refused; else it is served after all others.
+    reject: what waited too long is refused; else it is served after all others. A request may ask
+    for less than timeout_us, where there is one.
     """
 
     size_most: int = 0
@@ -57,12 +58,14 @@ class QueuePolicy:
 
     def text(self) -> str:
         """As it stands in config.pbtxt."""
-        action = "REJECT" if self.reject else "DELAY"
-        return (
-            f"default_queue_policy {{ timeout_action: {action} "
-            f"default_timeout_microseconds: {self.timeout_us} allow_timeout_override: true "
-            f"max_queue_size: {self.size_most} }}"
-        )
+        words = []
+        if self.timeout_us:
+            words += [f"timeout_action: {'REJECT' if self.reject else 'DELAY'}"]
+            words += [f"default_timeout_microseconds: {self.timeout_us}"]
+            words += ["allow_timeout_override: true"]
+        if self.size_most:
+            words += [f"max_queue_size: {self.size_most}"]
+        return f"default_queue_policy {{ {' '.join(words)} }}"
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,10 @@ class ModelConfig:
     batch_most: the largest batch; 0 for a model without a batch dimension. dynamic: whether Triton
     puts requests together. batch_wait_us: how long a request waits for company. preferred: batch
     sizes that are sent off without waiting. priorities: levels, 1 the most urgent; a request
-    without one has the last. instances: copies that work at the same time. cache: equal requests
-    are answered from the response cache. parameters: texts that model.py reads.
+    without one has the last. queue: what may wait; None writes no policy (any policy, and levels,
+    keep Triton from making up the next batch while one is computed). instances: copies that work
+    at the same time. cache: equal requests are answered from the response cache. parameters:
+    texts that model.py reads.
     """
 
     name: str
@@ -93,7 +98,7 @@ class ModelConfig:
     batch_wait_us: int = 0
     preferred: Sequence[int] = ()
     priorities: int = 0
-    queue: QueuePolicy = field(default_factory=QueuePolicy)
+    queue: QueuePolicy | None = None
     instances: int = 1
     warm_up: WarmUp | None = None
     cache: bool = False
@@ -123,7 +128,9 @@ class ModelConfig:
         if self.priorities:
             lines += [f"  priority_levels: {self.priorities}"]
             lines += [f"  default_priority_level: {self.priorities}"]
-        return [*lines, f"  {self.queue.text()}", "}"]
+        if self.queue:
+            lines += [f"  {self.queue.text()}"]
+        return [*lines, "}"]
 
     def _warm_up(self, asked: WarmUp) -> list[str]:
         batch = min(asked.batch, self.batch_most)

@@ -29,7 +29,7 @@ class Counted:
     answered, failed: requests. executions: calls of the model; the cache's answers need none.
     batches: executions by their size. queue_s: mean seconds of a request in the queue. busy_s: of
     all executions together. cache_hits, cache_misses: look-ups in the response cache; cache_hit_s:
-    mean seconds of one that was found.
+    mean seconds of one that was found; cache_miss_s: of one that was not, its entry included.
     """
 
     answered: int
@@ -41,6 +41,7 @@ class Counted:
     cache_hits: int
     cache_misses: int
     cache_hit_s: float
+    cache_miss_s: float
 
     @property
     def mean_batch(self) -> float:
@@ -107,6 +108,7 @@ def between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Counted:
         cache_hits=gained("cache_hit", "count"),
         cache_misses=gained("cache_miss", "count"),
         cache_hit_s=mean_s("cache_hit"),
+        cache_miss_s=mean_s("cache_miss"),
     )
 
 

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.alone  # it measures
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
     repository = tmp_path_factory.mktemp("repository")
     model(repository, "batched", batch_wait_us=2000)
+    model(repository, "cached", cache=True)
     with Triton(repository) as running:
         yield running
 
@@ -31,3 +32,16 @@ def test_batches_are_answered_in_the_time_of_one(server: Triton) -> None:
 def test_a_model_that_is_not_there_is_said(server: Triton) -> None:
     with pytest.raises(LabError, match=r"perf_analyzer failed .* nobody: .*nobody"):
         perf_analyzer(server, "nobody", (1,))
+
+
+def test_the_requests_that_are_given_are_sent_in_turn(server: Triton) -> None:
+    asked = [{"VALUES": [i + 0.5, 10.5 * i]} for i in range(3)]
+    perf_analyzer(server, "cached", (1,), window_s=0.2, requests=asked, stable_percent=300)
+    statistics = server.statistics("cached")["inference_stats"]
+    assert statistics["cache_miss"]["count"] == len(asked)
+    assert statistics["cache_hit"]["count"] > len(asked)
+
+
+def test_windows_that_differ_by_more_than_is_allowed_are_an_error(server: Triton) -> None:
+    with pytest.raises(LabError, match="stable"):
+        perf_analyzer(server, "cached", (2,), window_s=0.05, stable_percent=0)

@@ -115,6 +115,15 @@ def test_a_full_queue_and_a_long_wait_are_refused(ask: Callable[..., httpx.Respo
         assert all(sign in answer.text for answer in refused)
 
 
+def test_a_request_may_ask_for_less_patience_than_its_model_has_and_only_where_it_has_some(
+    server: Triton, ask: Callable[..., httpx.Response]
+) -> None:
+    for name, refused in (("hurried", True), ("bounded", False)):
+        with ThreadPoolExecutor(2) as threads:
+            answers = list(threads.map(lambda _, n=name: ask(n, timeout=1), range(2)))  # type: ignore[misc]
+        assert any(answer.status_code != 200 for answer in answers) == refused
+
+
 def test_an_equal_request_comes_from_the_cache(
     server: Triton, ask: Callable[..., httpx.Response]
 ) -> None:
@@ -144,10 +153,13 @@ def test_a_model_that_fails_says_why_and_leaves_nothing(
     assert [p for p in left if "triton" in (p.info["name"] or "")] == []
 
 
-def test_it_listens_on_loopback_and_ends_with_its_block(tmp_path: Path) -> None:
+def test_it_listens_on_loopback_keeps_to_its_cores_and_ends_with_its_block(tmp_path: Path) -> None:
     model(tmp_path, "short")
-    with Triton(tmp_path) as server:
+    mine = psutil.Process().cpu_affinity()
+    with Triton(tmp_path, cores=1) as server:
         processes = server.process.processes()
+        assert {len(process.cpu_affinity()) for process in processes} == {1}
+        assert psutil.Process().cpu_affinity() == mine
         listening = [
             connection.laddr.ip
             for process in processes

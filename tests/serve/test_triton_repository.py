@@ -52,6 +52,9 @@ def test_what_is_set_stands_in_the_file_and_nothing_else(tmp_path: Path) -> None
     plain = ModelConfig("plain", INPUTS, OUTPUTS, batch_most=0).text()
     assert "dynamic_batching" not in plain
     assert "model_warmup" not in plain
+    assert "queue_policy" not in ModelConfig("free", INPUTS, OUTPUTS).text()
+    bounded = ModelConfig("bounded", INPUTS, OUTPUTS, queue=QueuePolicy(size_most=9)).text()
+    assert "default_queue_policy { max_queue_size: 9 }" in bounded
     single = ModelConfig("single", INPUTS, OUTPUTS, dynamic=False).text()
     assert "dynamic_batching" not in single
     assert "max_batch_size: 8" in single

@@ -29,6 +29,7 @@ def test_what_was_counted_in_between_and_nothing_from_before() -> None:
         queue=(19, 35_000_000),
         fail=(6, 0),
         cache_hit=(4, 4_000),
+        cache_miss=(2, 18_000),
     )
     seen = between(before, after)
     assert (seen.answered, seen.failed, seen.executions) == (16, 5, 3)
@@ -37,6 +38,7 @@ def test_what_was_counted_in_between_and_nothing_from_before() -> None:
     assert seen.shares() == {4: 0.5, 8: 0.5}
     assert (seen.queue_s, seen.busy_s) == pytest.approx((0.002, 0.003))
     assert (seen.cache_hits, seen.cache_hit_s) == (4, pytest.approx(1e-6))
+    assert (seen.cache_misses, seen.cache_miss_s) == (2, pytest.approx(9e-6))
     nothing = between(after, after)
     assert (nothing.answered, nothing.queue_s, nothing.mean_batch, nothing.shares()) == (
         0,
