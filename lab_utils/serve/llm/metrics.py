@@ -6,7 +6,14 @@ has given the token. A client waits longer by the way there and back.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Summary,
+    generate_latest,
+)
 
 SECONDS = tuple(float(f"{s}e{d}") for d in range(-3, 2) for s in (1, 1.5, 2, 3, 5, 7))
 """Upper ends of the buckets of every latency: 1 ms to 70 s. A quantile is read from one bucket, so
@@ -45,6 +52,12 @@ class Metrics:
         )
         self.batch_size = Histogram(
             "llm_batch_size", "Sequences of each step", buckets=BATCHES, registry=registry
+        )
+        self.step = Summary(
+            "llm_step_seconds",
+            "From one step's orders to the next one's, by the sequences in it",
+            ["sequences"],
+            registry=registry,
         )
         self.queueing = latency("queueing", "From arrival to the engine")
         self.first_token = latency("time_to_first_token", "From arrival to the first token")

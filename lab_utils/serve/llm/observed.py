@@ -60,6 +60,34 @@ def start_stages(service: LLMService) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Steps of the engine so far, by the sequences in them. seconds: of all together."""
+
+    seconds: Mapping[int, float]
+    count: Mapping[int, float]
+
+    def mean_s(self, since: Steps) -> dict[int, float]:
+        """What a step took since an earlier look: sequences → seconds, where there was one."""
+        return {
+            size: (seconds - since.seconds.get(size, 0)) / steps
+            for size, seconds in sorted(self.seconds.items())
+            if (steps := self.count[size] - since.count.get(size, 0))
+        }
+
+
+def steps_so_far(service: LLMService) -> Steps:
+    """What the service has counted, since it started."""
+    page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=TIMEOUT_S).text
+    found: dict[str, dict[int, float]] = {"sum": {}, "count": {}}
+    for family in text_string_to_metric_families(page):
+        if family.name == "llm_step_seconds":
+            for sample in family.samples:
+                kind = sample.name.rpartition("_")[2]
+                found[kind][int(sample.labels["sequences"])] = sample.value
+    return Steps(found["sum"], found["count"])
+
+
 def watched(
     service: LLMService, users: int, asked: Mapping[str, Any], for_s: float, settle_s: float = 1.0
 ) -> Watched:

@@ -132,9 +132,13 @@ class Scheduler:
         try:
             while True:
                 await self._work.wait()
+                begun_s = time.monotonic()
                 orders = self._orders()
                 report = await self._step(orders)
                 self._take_in(report, read_prompts=bool(orders.begin))
+                if report.batch:
+                    step_s = self._metrics.step.labels(str(report.batch))
+                    step_s.observe(time.monotonic() - begun_s)
                 if not (report.more or self._cancel or self._running or self._any_waits()):
                     self._work.clear()
         except Exception:

@@ -15,7 +15,13 @@ from lab_utils.models.decoder import Decoder
 from lab_utils.models.language.gguf_file import write_seeded
 from lab_utils.models.language.seeded import prompt
 from lab_utils.serve.llm.messages import Settings
-from lab_utils.serve.llm.observed import scraped, start_stages, watched
+from lab_utils.serve.llm.observed import (
+    Steps,
+    scraped,
+    start_stages,
+    steps_so_far,
+    watched,
+)
 from lab_utils.serve.llm.service import LLMService
 
 pytestmark = pytest.mark.alone
@@ -58,6 +64,21 @@ def test_a_crowd_fills_the_places_and_the_rest_of_it_waits(service: LLMService) 
     # Each of the users in the engine gets a token in each step.
     per_s = crowd.answers_per_s * 64 * crowd.token_s
     assert per_s == pytest.approx(SLOTS, rel=0.3)
+
+
+def test_steps_are_counted_by_the_sequences_in_them(service: LLMService) -> None:
+    before, tokens = steps_so_far(service), scraped(service)["llm_inter_token_seconds_sum"]
+    httpx.post(f"{service.url}/generate", json=ASKED, trust_env=False, timeout=60)
+    after = steps_so_far(service)
+    assert after.count[1] - before.count.get(1, 0) == ASKED["new_tokens"]
+    (step_s,) = after.mean_s(since=before).values()
+    between_s = scraped(service)["llm_inter_token_seconds_sum"] - tokens
+    assert step_s == pytest.approx(between_s / (64 - 1), rel=0.3)
+
+
+def test_the_mean_step_since_an_earlier_look() -> None:
+    earlier, later = Steps({1: 2.0}, {1: 1}), Steps({1: 5.0, 4: 3.0, 2: 0.0}, {1: 3, 4: 2, 2: 0})
+    assert later.mean_s(since=earlier) == {1: 1.5, 4: 1.5}
 
 
 def test_when_it_has_been_watched_nobody_is_left(service: LLMService) -> None:
