@@ -113,6 +113,35 @@ def latency_by_rate(
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
+def foretold(
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    points: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    title: str,
+    *,
+    xlabel: str,
+    ylabel: str,
+    reference: float | None = None,
+) -> None:
+    """Predictions as lines; what came of them as points, in the colour of the line of their name.
+
+    reference: drawn across, where nothing is gained and nothing lost.
+    """
+    names = [*lines, *(name for name in points if name not in lines)]
+    colours = {name: CYCLE[index % len(CYCLE)] for index, name in enumerate(names)}
+    with figure(3.5, title) as axes:
+        for name, (at, values) in lines.items():
+            axes.plot(at, values, color=colours[name], linewidth=2, label=f"{name}, foretold")
+        for name, (at, values) in points.items():
+            axes.plot(at, values, "o", color=colours[name], markersize=6, label=name)
+        if reference is not None:
+            axes.axhline(reference, color=INK, linewidth=1, linestyle=(0, (5, 3)))
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        axes.grid(visible=True)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
 def stream(token_s: ArrayLike, came_s: Sequence[float], title: str) -> None:
     """The words of one reader's screen over time (s); a dashed line where somebody else came."""
     times = np.asarray(token_s, dtype=float)

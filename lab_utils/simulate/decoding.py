@@ -3,19 +3,23 @@
     engine = Engine.measured({1: 0.02, 16: 0.04}, {16: 0.01, 256: 0.1}, batch_most=16)
     static(requests, engine, wait_s=0.1).tokens_per_s
     continuous(requests, engine).tokens_per_s
+    replicas(requests, engine, machines=2).gaps_s
+    disaggregated(requests, engine, readers=1, writers=1, handover_s=lambda tokens: 1e-5 * tokens)
 
 A decoder gives one token to every sequence of its batch in each step, and a step takes hardly
 longer for sixteen sequences than for one. So the question is how full the batch is. *Static*: it is
 filled once, and its slots stay taken until the longest answer is done. *Continuous*: after each
 step whoever is done leaves and whoever waits comes in (Yu et al., Orca, OSDI 2022). The times of a
-step are measured on the real engine and given to `Engine`.
+step are measured on the real engine and given to `Engine`. *Disaggregated*: some machines only read
+prompts and hand the cache over to others, which only write (Zhong et al., DistServe, OSDI 2024).
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,16 +95,31 @@ class Engine:
 
 @dataclass(frozen=True)
 class Generated:
-    """When each request got its first and its last token; in seconds, in the order of arrival.
+    """When each request got its tokens; in seconds, in the order of arrival.
 
-    batch_sizes: sequences that were given a token in each decoding step. busy_s: time in steps.
+    token_s: of each request, when each of its tokens was sent. batch_sizes: sequences that were
+    given a token in each decoding step. busy_s: time in steps, of all machines.
     """
 
     requests: Requests
-    first_s: Floats
-    done_s: Floats
+    token_s: list[Floats]
     batch_sizes: NDArray[np.int_]
     busy_s: float
+
+    @property
+    def first_s(self) -> Floats:
+        """When each had its first token."""
+        return np.asarray([times[0] for times in self.token_s])
+
+    @property
+    def done_s(self) -> Floats:
+        """When each had its last token."""
+        return np.asarray([times[-1] for times in self.token_s])
+
+    @property
+    def gaps_s(self) -> Floats:
+        """Between a token and the next, of all requests."""
+        return np.concatenate([np.diff(times) for times in self.token_s])
 
     @property
     def time_to_first_token_s(self) -> Floats:
@@ -133,7 +152,7 @@ def static(
     It starts when it is full, or when its oldest request has waited `wait_s` and the engine is
     free. padded_prompts: all prompts are read as if they were as long as the longest.
     """
-    first, done = _empty(requests), _empty(requests)
+    token_s: list[Floats] = []
     sizes: list[int] = []
     now_s = busy_s = 0.0
     start = 0
@@ -150,9 +169,9 @@ def static(
         took_s = engine.prefill_s(read) + steps * engine.decode_s(members.size)
         sizes += steps * [members.size]
         now_s, busy_s = now_s + took_s, busy_s + took_s
-        first[members] = done[members] = now_s
+        token_s += [np.full(int(tokens), now_s) for tokens in news]
         start += members.size
-    return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
+    return Generated(requests, token_s, np.asarray(sizes, dtype=int), busy_s)
 
 
 def continuous(requests: Requests, engine: Engine) -> Generated:
@@ -162,7 +181,7 @@ def continuous(requests: Requests, engine: Engine) -> Generated:
     prompt is read as the engine reads. Raises LabError for a request that never fits.
     """
     _must_fit(requests, engine)
-    first, done = _empty(requests), _empty(requests)
+    token_s: list[list[float]] = [[] for _ in requests.arrived_s]
     unread, left = requests.prompt_tokens.copy(), requests.new_tokens.copy()
     whole = requests.prompt_tokens + requests.new_tokens
     waiting: deque[int] = deque(range(requests.arrived_s.size))
@@ -179,13 +198,91 @@ def continuous(requests: Requests, engine: Engine) -> Generated:
         for one, tokens in reads.items():
             unread[one] -= tokens
         begun = [one for one in reads if not unread[one]]  # a prompt's end gives the first token
-        first[begun] = now_s
+        for one in begun + writes:
+            token_s[one].append(now_s)
         left[begun + writes] -= 1
         if writes:
             sizes.append(len(writes))
-        done[[one for one in inside if left[one] == 0]] = now_s
         inside = [one for one in inside if left[one] > 0]
-    return Generated(requests, first, done, np.asarray(sizes, dtype=int), busy_s)
+    all_s = [np.asarray(times) for times in token_s]
+    return Generated(requests, all_s, np.asarray(sizes, dtype=int), busy_s)
+
+
+def replicas(requests: Requests, engine: Engine, machines: int) -> Generated:
+    """Machines that read and write (`continuous`), each given every so many-th request."""
+    _at_least_one(machines=machines)
+    turns = [np.arange(turn, requests.arrived_s.size, machines) for turn in range(machines)]
+    return _merged(
+        requests, ((turn, continuous(_some(requests, turn), engine)) for turn in turns if turn.size)
+    )
+
+
+def disaggregated(
+    requests: Requests,
+    engine: Engine,
+    readers: int,
+    writers: int,
+    handover_s: Callable[[int], float],
+) -> Generated:
+    """Some machines read prompts, the others write answers; all of them are `engine`'s kind.
+
+    A reader takes one prompt at a time, first come first served, and gives the first token.
+    handover_s: prompt tokens → seconds in which their cache goes from a reader to a writer, one at
+    a time on each reader's link, while the reader goes on. Writers are taken in turn.
+    """
+    _at_least_one(readers=readers, writers=writers)
+    free_s = [(0.0, 0.0)] * readers  # of each reader and of its link
+    read_s, handed_s = _empty(requests), _empty(requests)
+    busy_s = 0.0
+    for one, arrived_s in enumerate(requests.arrived_s):
+        reader_s, link_s = heapq.heappop(free_s)
+        tokens = int(requests.prompt_tokens[one])
+        took_s = engine.prefill_s(tokens)
+        read_s[one] = max(float(arrived_s), reader_s) + took_s
+        busy_s += took_s
+        if requests.new_tokens[one] > 1:
+            link_s = max(float(read_s[one]), link_s) + handover_s(tokens)
+            handed_s[one] = link_s
+        heapq.heappush(free_s, (float(read_s[one]), link_s))
+    several = np.flatnonzero(requests.new_tokens > 1)
+    by_handover = several[np.argsort(handed_s[several], kind="stable")]
+    # What was read is not read again: the writers' own "first token" is the reader's.
+    only_writes = replace(engine, prefill_s=lambda tokens: 0.0, chunk_tokens=None)
+    token_s = [read_s[[one]] for one in range(read_s.size)]
+    sizes = [np.zeros(0, dtype=int)]
+    for turn in range(min(writers, by_handover.size)):
+        mine = by_handover[turn::writers]
+        given = Requests.of(handed_s[mine], requests.prompt_tokens[mine], requests.new_tokens[mine])
+        written = continuous(given, only_writes)
+        for one, times in zip(mine, written.token_s, strict=True):
+            token_s[one] = np.concatenate([token_s[one], times[1:]])
+        sizes.append(written.batch_sizes)
+        busy_s += written.busy_s
+    return Generated(requests, token_s, np.concatenate(sizes), busy_s)
+
+
+def _some(requests: Requests, which: NDArray[np.int_]) -> Requests:
+    return Requests(
+        requests.arrived_s[which], requests.prompt_tokens[which], requests.new_tokens[which]
+    )
+
+
+def _merged(requests: Requests, parts: Iterable[tuple[NDArray[np.int_], Generated]]) -> Generated:
+    """One run of several machines' runs; each with the numbers of its requests."""
+    token_s = [np.zeros(0)] * requests.arrived_s.size
+    sizes, busy_s = [], 0.0
+    for which, found in parts:
+        for one, times in zip(which, found.token_s, strict=True):
+            token_s[one] = times
+        sizes.append(found.batch_sizes)
+        busy_s += found.busy_s
+    return Generated(requests, token_s, np.concatenate(sizes), busy_s)
+
+
+def _at_least_one(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise LabError(f"{name} is {count}; expected at least 1.")
 
 
 def _step(

@@ -61,3 +61,19 @@ def test_answers_and_a_stream_are_drawn_as_given(all_axes: Callable[[], list[Any
     steps, moment = all_axes()[0].lines
     assert list(steps.get_ydata()) == [1, 2, 3]
     assert list(moment.get_xdata()) == [0.3, 0.3]
+
+
+def test_what_came_has_the_colour_of_what_was_foretold(axes: Callable[[], Any]) -> None:
+    llm_plots.foretold(
+        {"one": ([0, 1], [1.0, 2.0]), "other": ([0, 1], [2.0, 3.0])},
+        {"other": ([0.5], [2.4]), "third": ([0.5], [1.4])},
+        "Foretold",
+        xlabel="share",
+        ylabel="times",
+        reference=1,
+    )
+    lines = {line.get_label(): line for line in axes().lines}
+    assert lines["other"].get_color() == lines["other, foretold"].get_color()
+    assert len({lines[name].get_color() for name in ("one, foretold", "other", "third")}) == 3
+    assert list(lines["third"].get_ydata()) == [1.4]
+    assert list(axes().lines[-1].get_ydata()) == [1, 1]

@@ -5,7 +5,15 @@ import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.measure.load.arrivals import poisson
-from lab_utils.simulate.decoding import Engine, Generated, Requests, continuous, static
+from lab_utils.simulate.decoding import (
+    Engine,
+    Generated,
+    Requests,
+    continuous,
+    disaggregated,
+    replicas,
+    static,
+)
 
 ENGINE = Engine(decode_s=lambda batch: 0.01, prefill_s=lambda tokens: 0.001 * tokens, batch_most=8)
 
@@ -148,3 +156,71 @@ def test_what_cannot_be_is_refused() -> None:
         Engine(ENGINE.decode_s, ENGINE.prefill_s, 0)
     with pytest.raises(LabError, match="A request needs 60 tokens of cache, which holds 50"):
         continuous(Requests.of([0.0], 10, 50), Engine(ENGINE.decode_s, ENGINE.prefill_s, 1, 50))
+
+
+def free(tokens: int) -> float:
+    """A link without limit."""
+    return 0.0
+
+
+def test_gaps_lie_between_the_tokens_of_one_request() -> None:
+    requests = Requests.of([0.0, 0.015], [10, 500], [4, 1])
+    # The newcomer's 0.5 s of reading fall between the first one's second and third token.
+    assert continuous(requests, ENGINE).gaps_s.tolist() == pytest.approx([0.01, 0.51, 0.01])
+    assert static(requests, ENGINE).gaps_s.tolist() == [0, 0, 0]
+
+
+def test_one_machine_of_its_kind_is_the_machine_itself() -> None:
+    requests = crowd()
+    one, other = replicas(requests, ENGINE, 1), continuous(requests, ENGINE)
+    np.testing.assert_array_equal(one.done_s, other.done_s)
+    assert one.busy_s == other.busy_s
+
+
+def test_replicas_take_requests_in_turn() -> None:
+    requests = Requests.of([0.0, 0.0, 0.0], [10, 20, 30], [2, 3, 1])
+    found = replicas(requests, ENGINE, 2)
+    # The first machine reads 10 and 30 together; the second has one to itself.
+    assert found.first_s.tolist() == pytest.approx([0.04, 0.02, 0.04])
+    assert found.done_s.tolist() == pytest.approx([0.05, 0.04, 0.04])
+    assert replicas(requests, ENGINE, 5).first_s.tolist() == pytest.approx([0.01, 0.02, 0.03])
+
+
+def test_a_reader_hands_over_and_nobody_who_writes_waits_for_it() -> None:
+    requests = Requests.of([0.0, 0.005], [10, 500], [4, 2])
+    found = disaggregated(requests, ENGINE, 1, 1, lambda tokens: 0.0001 * tokens)
+    # Read at 0.010 and 0.510; handed over in 0.001 and 0.050; then a step of 0.010 for each token.
+    assert found.token_s[0].tolist() == pytest.approx([0.01, 0.021, 0.031, 0.041])
+    assert found.token_s[1].tolist() == pytest.approx([0.51, 0.57])
+    assert found.busy_s == pytest.approx(0.51 + 4 * 0.01)
+
+
+def test_caches_go_over_a_link_one_after_the_other() -> None:
+    requests = Requests.of([0.0, 0.0], 10, 2)
+    found = disaggregated(requests, ENGINE, 1, 1, lambda tokens: 0.1)
+    assert found.first_s.tolist() == pytest.approx([0.01, 0.02])
+    assert found.done_s.tolist() == pytest.approx([0.12, 0.22])
+    two_links = disaggregated(requests, ENGINE, 2, 1, lambda tokens: 0.1)
+    assert two_links.done_s.tolist() == pytest.approx([0.12, 0.12])
+
+
+def test_an_answer_of_one_token_is_handed_to_nobody() -> None:
+    found = disaggregated(Requests.of([0.0, 0.0], 10, 1), ENGINE, 1, 1, lambda tokens: 100.0)
+    assert found.done_s.tolist() == pytest.approx([0.01, 0.02])
+    assert found.batch_sizes.size == 0
+
+
+@pytest.mark.parametrize(("readers", "writers"), [(1, 1), (2, 1), (1, 3)])
+def test_every_token_is_made_once_by_readers_and_writers(readers: int, writers: int) -> None:
+    requests = crowd()
+    found = disaggregated(requests, ENGINE, readers, writers, free)
+    assert [times.size for times in found.token_s] == requests.new_tokens.tolist()
+    assert (found.gaps_s >= 0).all()
+    assert found.batch_sizes.sum() + requests.arrived_s.size == requests.new_tokens.sum()
+
+
+def test_a_kind_of_machine_that_is_missing_is_refused() -> None:
+    with pytest.raises(LabError, match="writers is 0; expected at least 1"):
+        disaggregated(crowd(), ENGINE, 1, 0, free)
+    with pytest.raises(LabError, match="machines is 0"):
+        replicas(crowd(), ENGINE, 0)
