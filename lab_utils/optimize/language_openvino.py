@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,13 +133,28 @@ class OpenVinoDecoder:
 
     def __init__(self, folder: Path, threads: int, **settings: Any) -> None:
         given = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads} | settings
-        self._request = ov.Core().compile_model(_read(folder), "CPU", given).create_infer_request()
+        self._compiled = ov.Core().compile_model(_read(folder), "CPU", given)
+        self._request = self._compiled.create_infer_request()
 
     def logits(self, ids: Ids) -> Logits:
         """For the token after each place: (texts, length, vocabulary) from (texts, length)."""
         self._request.reset_state()
         found: Logits = self._request.infer(inputs(ids))["logits"].copy()
         return found
+
+    def kernels(self, ids: Ids) -> Counter[str]:
+        """How many matrices of a pass over texts each kernel multiplied; "brgemm_avx512_f32 of i4".
+
+        The engine chooses a kernel by the number of tokens, so it must have run. Behind "of" stands
+        what the weights are kept in.
+        """
+        self.logits(ids)
+        told = [node.get_rt_info() for node in self._compiled.get_runtime_model().get_ops()]
+        return Counter(
+            f"{info['primitiveType'].astype(str)} of {info['runtimePrecision'].astype(str)}"
+            for info in told
+            if info["layerType"].astype(str) == "FullyConnected"
+        )
 
 
 def inputs(ids: Ids) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from lab_utils.optimize.language_openvino import (
     size_bytes,
 )
 from lab_utils.serve.llm.engine import Engine
-from tests.models.language.untrained import untrained
+from tests.models.language.untrained import TINY, untrained
 
 pytestmark = pytest.mark.alone  # an engine takes all cores
 Saved = tuple[LanguageModel, Path]
@@ -74,6 +74,23 @@ def test_fewer_bits_are_smaller_and_lose_more_and_larger_groups_are_smaller(
     ]
     assert 0 < errors[0] < 0.1 * min(errors[1:]) < max(errors[1:]) < 1
     assert [r.bits_per_weight(256) for r in roundings] == [8.0625, 4.5, 4.125, 4.0625]
+
+
+def test_the_kernels_of_a_pass_are_named_with_the_bits_of_their_weights(
+    saved: Saved, tmp_path: Path
+) -> None:
+    model, source = saved
+    kept = texts(model, "while")
+    forms = {"i8": Rounding(8), "i4": Rounding(4, 64)}
+    folders = {"f32": source} | {
+        name: compressed(source, tmp_path / name, rounding) for name, rounding in forms.items()
+    }
+    for precision, folder in folders.items():
+        used = OpenVinoDecoder(folder, threads=1).kernels(kept)
+        # Q, K, V, O and three of the network in each layer, and the last matrix; some are joined.
+        assert TINY.layers * 4 < used.total() <= TINY.layers * 7 + 1
+        assert {name.rpartition(" of ")[2] for name in used} == {precision}
+        assert all(len(name.split(" of ")[0]) > 3 and "undef" not in name for name in used)
 
 
 @pytest.mark.parametrize("method", ["awq", "scale estimation"])
