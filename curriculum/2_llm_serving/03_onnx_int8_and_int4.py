@@ -271,7 +271,7 @@ page_guess = predict(
 # %%
 WAYS = {"16 bits": ("OpenVINO 16 bits", own), "INT4, f32": ("OpenVINO int4", "f32")}
 reading = {name: engines[form] for name, (form, _) in WAYS.items()}
-for form, engine in engines.items():
+for engine in engines.values():
     if engine not in reading.values():
         engine.close()
 if own != "f32":
