@@ -386,7 +386,8 @@ def above(found, reference=exact):
     """By how many per cent its perplexity lies above the reference's, on the same text."""
     ratio = perplexity_ratio(found, reference)
     return Interval(
-        *(100 * (value - 1) for value in (ratio.median, ratio.low, ratio.high)), ratio.n
+        *(round(100 * (value - 1), 4) + 0.0 for value in (ratio.median, ratio.low, ratio.high)),
+        ratio.n,
     )
 
 
