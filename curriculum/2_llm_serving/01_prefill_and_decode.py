@@ -156,7 +156,7 @@ for engine in engines.values():
     engine.run([page], new_tokens=4)
 rounds = interleaved(
     {
-        kind: lambda engine=engine: engine.run([page], at(scale, ci=7, laptop=17))
+        kind: lambda engine=engine: engine.run([page], at(scale, ci=5, laptop=17))
         for kind, engine in engines.items()
     },
     rounds=at(scale, ci=6, laptop=15),
@@ -207,7 +207,7 @@ quick = engines["q4_0"]
 
 def users(size):
     """Seconds of a pass that writes one token for each of so many users."""
-    return interval(quick.run([prompt(SMALL, 4, seed) for seed in range(size)], 6).token_s).median
+    return interval(quick.run([prompt(SMALL, 4, seed) for seed in range(size)], 5).token_s).median
 
 
 def one_prompt(size):
@@ -268,7 +268,7 @@ key_figure("prompt of 16 ÷ 16 users", by_prompt[16].median / by_users[16].media
 # each, in each layer (the *KV cache*), and a pass reads all of them. How much is that?
 
 # %%
-PAST = at(scale, ci=1024, laptop=3072)
+PAST = at(scale, ci=768, laptop=3072)
 cache_bytes = SMALL.cache_bytes_per_token(bytes_per_value=1)
 print(f"{cache_bytes / 1e3:.0f} kB a token at 8 bits a value; {PAST:,} tokens: "
       f"{PAST * cache_bytes / 1e6:.0f} MB, beside {read_bytes['q4_0'] / 1e6:.0f} MB of weights")  # fmt: skip
@@ -292,7 +292,9 @@ with waiting("A long prompt is read", about_s=12):
 for_token = interleaved(
     {
         name: lambda length=length: (
-            interval(keeping.run([prompt(SMALL, length)], 13).token_s).median
+            interval(
+                keeping.run([prompt(SMALL, length)], at(scale, ci=9, laptop=13)).token_s
+            ).median
         )
         for name, length in lengths.items()
     },

@@ -226,7 +226,7 @@ orders = {
     "the urgent first": lambda: asked(urgent.astype(int).tolist()),
 }
 rounds = interleaved(
-    orders, rounds=at(scale, ci=3, laptop=4), watch=watching("Rounds of both orders")
+    orders, rounds=at(scale, ci=2, laptop=4), watch=watching("Rounds of both orders")
 )
 
 
@@ -276,7 +276,7 @@ key_figure(
 # reads the counters every so often. Here is the real one, while a steady load runs.
 
 # %%
-STEADY_S = at(scale, ci=8, laptop=40)
+STEADY_S = at(scale, ci=6, laptop=40)
 steady = poisson(0.6 * capacity_rps, STEADY_S, seed=4)
 SINCE = f"[{math.ceil(STEADY_S)}s]"
 WATCHED = (

@@ -45,16 +45,14 @@ class Watched:
 
 def scraped(service: LLMService) -> dict[str, float]:
     """The page at /metrics: sample name → value, the sum of its labels."""
-    page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=TIMEOUT_S).text
-    return _sums(page)
+    return _sums(_page(service))
 
 
 def start_stages(service: LLMService) -> dict[str, float]:
     """Seconds of each stage of the service's start, in order, as it counts them itself."""
-    page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=TIMEOUT_S).text
     return {
         sample.labels["stage"]: sample.value
-        for family in text_string_to_metric_families(page)
+        for family in text_string_to_metric_families(_page(service))
         for sample in family.samples
         if sample.name == "llm_start_seconds"
     }
@@ -78,9 +76,8 @@ class Steps:
 
 def steps_so_far(service: LLMService) -> Steps:
     """What the service has counted, since it started."""
-    page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=TIMEOUT_S).text
     found: dict[str, dict[int, float]] = {"sum": {}, "count": {}}
-    for family in text_string_to_metric_families(page):
+    for family in text_string_to_metric_families(_page(service)):
         if family.name == "llm_step_seconds":
             for sample in family.samples:
                 kind = sample.name.rpartition("_")[2]
@@ -171,6 +168,10 @@ def _cpu_s(service: LLMService) -> float:
             times = process.cpu_times()
             used_s += times.user + times.system
     return used_s
+
+
+def _page(service: LLMService) -> str:
+    return httpx.get(f"{service.url}/metrics", trust_env=False, timeout=TIMEOUT_S).text
 
 
 def _sums(page: str) -> dict[str, float]:
