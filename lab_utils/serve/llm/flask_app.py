@@ -64,7 +64,7 @@ def create_app() -> Flask:
         took_s = time.monotonic() - begun_s
         tokens = given[0, prompt.shape[1] :].tolist()
         # All tokens come at the end, so the last one's time is the first one's.
-        times = dict.fromkeys(("first_token_s", "written_s", "request_s"), took_s)
+        times = dict.fromkeys(("first_token_s", "last_token_s", "request_s"), took_s)
         return jsonify({"tokens": tokens, "queueing_s": 0.0} | times)
 
     @app.errorhandler(HTTPException)
