@@ -208,8 +208,9 @@ class Triton:
         # What a configuration leaves out has its default; to ask model.py would start each twice.
         command += ["--disable-auto-complete-config"]
         command += ["--model-load-thread-count", str(LOADING)]
-        # A model that fails ends the server, with the reason at the end of its log.
-        command += ["--exit-on-error", "true", "--exit-timeout-secs", "5"]
+        # A model that fails ends the server, with the reason at the end of its log. At the end of
+        # the block nobody waits for an answer any more.
+        command += ["--exit-on-error", "true", "--exit-timeout-secs", "0"]
         command += ["--model-control-mode", "explicit" if self._on_demand else "none"]
         libraries = [
             str(sysconfig.get_config_var("LIBDIR")),
