@@ -144,6 +144,9 @@ key_figure("the same words, time of day in front", sooner[0], "times")
 # many machines behind a balancer that sends each request to a machine that has not read the
 # instructions.)
 #
+# (Where points lie above the line: a token that is read looks back at all before it, also at
+# those whose cache was kept.)
+#
 # And what does it do for the *whole* answer? Reading is a part of it; the writing stays.
 
 # %%
@@ -472,12 +475,14 @@ key_figure("one for each ÷ both do both: longest pause, simulated", gap_ratio, 
 key_figure("one for each ÷ both do both: tokens a second, simulated", capacity_ratio, "times")
 
 # %% [markdown]
-# The pauses are what was promised: nobody's prompt stops a writer. What is left of them is the
-# handing over, between an answer's first token and its second. (Why not the P99 of all gaps? A
-# pause that comes once in an answer of two hundred tokens is half a percent of its gaps. A P99
-# does not see it, and the reader does.) Look at the middle line as well, pieces in place of whole
-# prompts. Where it has most of that gain already, and no fewer tokens, it is the cheaper trick.
-# And look at the first token of those that are apart: one machine reads for all, where two did.
+# The pauses are what was promised: nobody's prompt stops a writer. (Chats come in bursts. Whole
+# prompts of several newcomers are read in a row, and those who write wait for all of them.) What
+# is left of them is the handing over, between an answer's first token and its second. (Why not
+# the P99 of all gaps? A pause that comes once in an answer of two hundred tokens is half a
+# percent of its gaps. A P99 does not see it, and the reader does.) Look at the middle line as
+# well, pieces in place of whole prompts. Where it has most of that gain already, and no fewer
+# tokens, it is the cheaper trick. And look at the first token of those that are apart: one
+# machine reads for all, where two did.
 #
 # The throughput follows from a sum. Two machines that do both are always busy with one or the
 # other: 2 ÷ (reading + writing) requests a second. Two that are apart are as fast as the slower,
