@@ -120,7 +120,7 @@ CATALOGUE = {
             "triton",
             "NVIDIA Triton Inference Server, with its clients; in an environment of its own",
             environments.get("triton"),
-            "nothing is missed: no lesson uses it yet",
+            "lesson 2.5 makes it at its start, and stops there in one sentence where it cannot",
             environment="triton",
         ),
         Component(
