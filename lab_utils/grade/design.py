@@ -46,7 +46,13 @@ def _as_json(task: DesignTask, document: Any) -> Any:
             f"{task.function} gave a plan of {len(text):,} characters; expected at most "
             f"{MOST_CHARACTERS:,}."
         )
-    return json.loads(text)
+    return json.loads(text, parse_float=_number)
+
+
+def _number(text: str) -> float:
+    """A number as JSON Schema sees it: 2.0 is a whole one, and a trial may count with it."""
+    found = float(text)
+    return int(found) if found.is_integer() else found
 
 
 def _place(task: DesignTask, path: Any) -> str:

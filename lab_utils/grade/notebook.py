@@ -32,6 +32,7 @@ from lab_utils.grade.spec import (
     ServiceTask,
     Task,
     TimedTask,
+    Trial,
     Wrong,
     load_lab,
 )
@@ -45,6 +46,8 @@ PAIRS = 4
 ADVICE = Plan((Look(2, 0.0025, margin=3.0), Look(PAIRS, 0.0625)))
 """A look that is wrong on a side in one of sixteen at the bar: quick, since it is advice only."""
 ADVISORY = "advice, not a mark"
+TRIAL_S = 35
+"""About how long a plan takes that is tried on real services."""
 
 TIMED_ADVICE = Plan((Look(3, 0.001, margin=2.0), Look(9, 0.002), Look(18, 0.002)))
 
@@ -99,7 +102,7 @@ def _state_of(task: Task, answer: Answer) -> tuple[State, str, dict[str, Figure]
         if isinstance(task, TimedTask):
             return _timed(task, plain, seed)
         if isinstance(task, DesignTask):
-            trial = design.tried(task, plain(), seed)
+            trial = _tried(task, plain, seed)
             said = trial.message or f"the plan did what is asked ({ADVISORY})."
             return Finding(trial.share).state, said, dict(trial.figures)
         if task.rehearse is not None:
@@ -115,6 +118,16 @@ def _state_of(task: Task, answer: Answer) -> tuple[State, str, dict[str, Figure]
         if isinstance(error, Wrong | wire.WireError):
             return "failed", engine.explain(error, task), {}
         return "failed", f"{task.function} raised {type(error).__name__}: {error}", {}
+
+
+def _tried(task: DesignTask, answer: Answer, seed: int) -> Trial:
+    from lab_utils.show.progress import waiting
+
+    plan = answer()
+    if not task.alone:
+        return design.tried(task, plan, seed)
+    with waiting("The plan is tried", about_s=TRIAL_S):
+        return design.tried(task, plan, seed)
 
 
 def _timed(task: TimedTask, answer: Answer, seed: int) -> tuple[State, str, dict[str, Figure]]:

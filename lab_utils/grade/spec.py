@@ -180,7 +180,8 @@ class DesignTask:
     Schema. The plan is data, read in the grader's process and never run; so the form should bound
     every number in it, or a plan could make the trial endless. trial: (plan, seed) → what a
     simulator, or a service with a live fault, makes of it; raises `Wrong` for what needs no trial.
-    limit_s: for the cells and the function.
+    limit_s: for the cells and the function. alone: whether the trial needs the machine to itself,
+    as one does that starts a service and measures it.
     """
 
     name: str
@@ -190,7 +191,7 @@ class DesignTask:
     form: Mapping[str, Any]
     trial: Callable[[Any, int], Trial]
     limit_s: float = 60
-    alone: ClassVar[bool] = False
+    alone: bool = False
 
 
 Task = FunctionTask | TimedTask | ServiceTask | DesignTask
@@ -232,8 +233,10 @@ def load_lab(unit: str | None = None) -> Lab:
     graded = sorted(path.parent.name for path in (ROOT / "curriculum").glob("*/grader.py"))
     matches = [name for name in graded if unit in (None, name, name.split("_")[0])]
     if len(matches) != 1:
-        given = "No unit was named" if unit is None else f"There is no graded lab in unit {unit!r}"
-        raise LabError(f"{given}; expected one of {', '.join(graded)}.")
+        known = ", ".join(graded)
+        if unit is None:
+            raise LabError(f"More than one unit has a graded lab; name one of {known}.")
+        raise LabError(f"There is no graded lab in unit {unit!r}; expected one of {known}.")
     folder = ROOT / "curriculum" / matches[0]
     name = f"grader_{matches[0]}"
     specification = importlib.util.spec_from_file_location(

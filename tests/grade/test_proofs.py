@@ -11,7 +11,7 @@ import pytest
 from lab_utils.course.sources import units
 from lab_utils.files import ROOT
 from lab_utils.grade.engine import grade
-from lab_utils.grade.spec import ServiceTask, Task, load_lab
+from lab_utils.grade.spec import DesignTask, ServiceTask, Task, load_lab
 from lab_utils.grade.submission import read
 from lab_utils.grade.workers import Workers
 
@@ -21,12 +21,16 @@ SEED = 2026
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """A file of curriculum/*/wrong, as it describes itself; it is not run."""
+    """A file of curriculum/*/wrong, as it describes itself; it is not run.
+
+    points: what it earns all the same, where part marks are promised.
+    """
 
     path: Path
     task: Task
     about: str
     message: str
+    points: float
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -36,10 +40,11 @@ class WrongAnswer:
             for node in tree.body
             if isinstance(node, ast.Assign)
             and isinstance(node.targets[0], ast.Name)
-            and node.targets[0].id in ("TASK", "MESSAGE")
+            and node.targets[0].id in ("TASK", "MESSAGE", "POINTS")
         }
         task = load_lab(path.parts[-3])[constants["TASK"]]
-        return cls(path, task, ast.get_docstring(tree) or "", constants["MESSAGE"])
+        about, points = ast.get_docstring(tree) or "", constants.get("POINTS", 0)
+        return cls(path, task, about, constants["MESSAGE"], points)
 
 
 WRONG = [WrongAnswer.read(path) for path in sorted(ROOT.glob("curriculum/*/wrong/*.py"))]
@@ -48,6 +53,7 @@ WRONG = [WrongAnswer.read(path) for path in sorted(ROOT.glob("curriculum/*/wrong
 def measured(task: Task, message: str = "") -> list[pytest.MarkDecorator]:
     """The mark of a verdict that hangs on durations: a service's, unless it fails before."""
     by_time = isinstance(task, ServiceTask) and message in task.too_slow
+    by_time = by_time or (isinstance(task, DesignTask) and task.alone)
     return [pytest.mark.alone] if by_time or task.name == "find_bottleneck" else []
 
 
@@ -82,8 +88,9 @@ def test_each_wrong_answer_gets_its_message(wrong: WrongAnswer, workers: Workers
     solution = read(ROOT / "solutions" / unit / "lab.ipynb")
     answer = solution.with_answer(wrong.task, wrong.path.read_text())
     (verdict,) = grade(answer, load_lab(unit), [wrong.task.name], SEED, workers).verdicts
-    assert verdict.state == "failed", f"{verdict.state}: {verdict.message}"
-    assert verdict.points == 0
+    wanted = "partial" if wrong.points else "failed"
+    assert verdict.state == wanted, f"{verdict.state}: {verdict.message}"
+    assert verdict.points == wrong.points < verdict.out_of
     assert wrong.message in verdict.message
 
 

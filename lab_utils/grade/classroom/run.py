@@ -145,9 +145,15 @@ class _Run:
         """
         unit = load_lab(self._order.unit).unit if self._order.unit else None
         jobs: list[Job] = []
+        nameless: list[HandedIn] = []
         for path in self._order.paths:
-            for found in handed_in(path, unit):
-                jobs += self._jobs(self._of_known_unit(found))
+            for found in map(self._of_known_unit, handed_in(path, unit)):
+                if found.unit:
+                    jobs += self._jobs(found)
+                else:
+                    nameless.append(found)
+        for found in nameless:  # what cannot be read belongs to the class that the others are
+            self._jobs(replace(found, unit=self._only_unit()))
         if self._order.again:
             self._store.ask_again((job.learner, job.unit, job.task) for job in jobs)
         left: tuple[list[Job], list[Job]] = [], []
@@ -179,16 +185,26 @@ class _Run:
     def _of_known_unit(self, found: HandedIn) -> HandedIn:
         """The submission, under its unit's whole name; a problem where there is no such unit."""
         if not found.unit:
-            return replace(found, unit=_only_unit())
+            return found
         try:
             lab = load_lab(found.unit)
         except LabError as error:
-            return replace(found, unit=_only_unit(), content=None, problem=str(error))
+            return replace(found, unit="", content=None, problem=str(error))
         if lab.unit not in self._labs:
             for name in self._order.tasks:
                 lab[name]  # raises for one that does not exist
             self._labs[lab.unit] = lab
         return replace(found, unit=lab.unit)
+
+    def _only_unit(self) -> str:
+        """The unit of all who were ever read here, or of the course; "" where there are several."""
+        read = {*self._labs, *(known.unit for known in self._store.submissions() if known.unit)}
+        if len(read) == 1:
+            return read.pop()
+        try:
+            return load_lab(None).unit
+        except LabError:
+            return ""
 
     def _jobs(self, submission: HandedIn) -> list[Job]:
         self.outcome.submissions += 1
@@ -251,14 +267,6 @@ class _Run:
         if unit not in self._versions:
             self._versions[unit] = version_of(unit)
         return self._versions[unit]
-
-
-def _only_unit() -> str:
-    """The course's unit where there is one alone; what cannot be read belongs to it then."""
-    try:
-        return load_lab(None).unit
-    except LabError:
-        return ""
 
 
 @contextmanager
