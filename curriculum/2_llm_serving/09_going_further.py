@@ -201,12 +201,12 @@ many_guess = predict("16 users at once, the same: how many times as fast?", unit
 
 
 # %%
-def write(users, guesses=0, new_tokens=ANSWER):
-    """All texts continued, by so many users at once."""
+def write(users, guesses=0, new_tokens=ANSWER, of=TEXTS):
+    """So many texts continued, by so many users at once."""
     if not guesses:
-        return write_together(writer, texts, new_tokens, users)
+        return write_together(writer, texts[:of], new_tokens, users)
     options = {"num_assistant_tokens": guesses, "max_ngram_size": 3}
-    return write_together(guesser, texts, new_tokens, users, **options)
+    return write_together(guesser, texts[:of], new_tokens, users, **options)
 
 
 USERS = (1, 4, 16)
@@ -214,7 +214,7 @@ for users in USERS:
     write(users, GUESSES, new_tokens=6)
 runs = interleaved(
     {(users, k): lambda users=users, k=k: write(users, k) for users in USERS for k in (0, GUESSES)},
-    rounds=at(scale, ci=3, laptop=7),
+    rounds=at(scale, ci=2, laptop=7),
     watch=watching("Rounds with and without guesses"),
 )
 faster = {
@@ -269,7 +269,7 @@ for k, run in by_guesses.items():
         f"{k} guesses: {run.tokens_per_pass:.2f} tokens a pass; "
         f"foretold from α = {alpha:.2f}: {expected_tokens(alpha, k):.2f}"
     )
-babble = write(1, GUESSES, new_tokens=4 * ANSWER)
+babble = write(1, GUESSES, new_tokens=4 * ANSWER, of=TEXTS // 2)
 babble_alpha = share_right(babble.tokens_per_pass, GUESSES)
 loop_guess = predict(
     f"The model writes {4 * ANSWER} tokens instead of {ANSWER}: tokens a pass?", unit="tokens"
