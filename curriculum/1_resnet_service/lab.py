@@ -27,7 +27,7 @@
 # notebook, on inputs drawn afresh each time: it is **advice**. The mark comes from
 #
 # ```
-# ./lab check
+# ./lab check 1
 # ```
 #
 # in a terminal (File → New → Terminal), which runs your cells in a process of their
@@ -368,7 +368,7 @@ check("build_predictor", build_predictor)
 #   of that on, a part of the points is yours,
 # - gives the original's top label to at least **98 %** of the pictures,
 # - and has a **p99 no worse** than the original's. For a p99 to mean something 459
-#   requests are sent to each, so this check of `./lab check` takes a minute or two.
+#   requests are sent to each, so this check of `./lab check 1` takes a minute or two.
 #
 # Calibrate with `pictures.draw(count, seed, half="fit")`: the halves of the
 # photographs that are never sent as requests. Sixty-four are plenty; their labels do
@@ -445,7 +445,7 @@ check("build_int8_predictor", build_int8_predictor)
 # %% [markdown]
 # ## Hand in
 #
-# Save the notebook, then run `./lab check` in a terminal. It prints your points, and
+# Save the notebook, then run `./lab check 1` in a terminal. It prints your points, and
 # for each task that failed the reason and what to do about it. What you gained is
 # three factors, one on top of the other: the settings' (lesson 1.1 measured what the
 # deployed ones cost), the engine's and the eight bits'. Their product is how many times

@@ -10,7 +10,10 @@ import typer
 def check(
     unit: Annotated[
         str | None,
-        typer.Argument(metavar="UNIT", help="As 1_resnet_service, or 1; default the only one."),
+        typer.Argument(
+            metavar="UNIT",
+            help="As 1_resnet_service, or 1.",
+        ),
     ] = None,
     task: Annotated[
         list[str] | None,

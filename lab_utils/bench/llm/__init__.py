@@ -8,9 +8,9 @@ Each part is a module with a `measure` of its own; see there for the figures' me
 from __future__ import annotations
 
 from lab_utils.bench._document import Figure
-from lab_utils.bench.llm import batching, decode, overload
+from lab_utils.bench.llm import batching, chatbot, decode, overload
 
-PARTS = (decode, batching, overload)
+PARTS = (decode, batching, overload, chatbot)
 
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
