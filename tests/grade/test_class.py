@@ -16,6 +16,7 @@ import pytest
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
 from lab_utils.grade.classroom.handed_in import HandedIn
+from lab_utils.grade.classroom.run import Order, _Run
 from lab_utils.grade.classroom.seeds import key_in, seed_id, seed_of
 from lab_utils.grade.classroom.store import STORE, Row, Store
 from lab_utils.grade.classroom.version import digest, version_of
@@ -224,6 +225,22 @@ def test_a_seed_depends_on_key_unit_task_and_notebook_alone(tmp_path: Path) -> N
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert seed_of(b"k" * 16, "1_toy", "double", "c") == 4963748716056858630
     assert re.fullmatch("[0-9a-f]{12}", seed_id(5))
+
+
+def test_what_cannot_be_read_belongs_to_the_unit_of_the_others(tmp_path: Path) -> None:
+    """The course has two labs; a class hands in one of them."""
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "aaa.ipynb").write_text("{")
+    (folder / "anna.ipynb").write_bytes((ROOT / "labs/2_llm_serving/lab.ipynb").read_bytes())
+    with Store(tmp_path / "out") as store:
+        shared, alone = _Run(Order([folder], tmp_path / "out"), store).left_to_grade()
+        assert {known.learner: known.unit for known in store.submissions()} == {
+            "aaa": "2_llm_serving",
+            "anna": "2_llm_serving",
+        }
+    assert [job.task for job in alone] == ["chatbot"]
+    assert {job.unit for job in shared} == {"2_llm_serving"}
 
 
 def test_the_version_follows_the_grader(tmp_path: Path) -> None:

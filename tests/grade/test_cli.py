@@ -52,7 +52,8 @@ def test_check_marks_the_learners_own_lab(lab_here: Lab) -> None:
         (["grade", WELCOME, "--unit", "1"], "holds no answer to any task"),
         (["grade", str(SOLUTION), "--task", "nothing"], "There is no task 'nothing'"),
         (["grade", str(SOLUTION), "--unit", "9_nothing"], "no graded lab in unit '9_nothing'"),
-        (["check", "7"], "no graded lab in unit '7'; expected one of 1_resnet_service"),
+        (["check", "7"], "no graded lab in unit '7'; expected one of 1_resnet_service, 2_llm"),
+        (["check"], "More than one unit has a graded lab; name one of 1_resnet_service, 2_llm"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: list[str], said: str, lab_here: Lab) -> None:
