@@ -140,7 +140,7 @@ check("quantise", quantise)
 # The first version is started beside it, and both get the same requests in turn, a chat's recorded
 # ones, shortened. (The model has the shape of a small one and seeded weights: 0.1 billion.) An hour
 # of the machine costs the same whoever uses it, so what counts is answers a second: of what your
-# service can do, **four fifths** are its load, since any more would let a queue grow by chance alone.
+# service can do, **seven tenths** are its load, since any more would let a queue grow by chance alone.
 #
 # **You pass** with all points where, at that load,
 #

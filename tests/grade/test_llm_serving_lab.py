@@ -14,7 +14,7 @@ from lab_utils.grade import design
 from lab_utils.grade.spec import DesignTask, FunctionTask, Trial, Wrong, load_lab
 from lab_utils.grade.verdict import Verdict
 from lab_utils.measure.load.result import LoadResult
-from lab_utils.serve.llm.contest import Rush
+from lab_utils.serve.llm.contest import LOAD, Rush
 from lab_utils.serve.llm.load import Served
 
 GradeSource = Callable[..., Verdict]
@@ -208,7 +208,7 @@ def served(latency_s: np.ndarray, waited_s: np.ndarray, refused: int = 0) -> Ser
 
 
 FAST, WELL, BORNE = [20.0], [(0.3, 0.0)], [(0.5, 1.0, 0.1, 0.6)]
-LATE, MELTED, UNORDERED = (3.0, 0.0), (9.0, 9.0, 8.0, 8.0), (0.8, 0.8, 0.6, 0.6)
+LATE, MELTED, UNORDERED = (3.0, 0.0), (9.0, 9.0, 1.0, 8.0), (0.8, 0.8, 0.6, 0.6)
 
 
 def verdict_on(monkeypatch: pytest.MonkeyPatch, said: Said) -> tuple[float, str]:
@@ -224,7 +224,7 @@ def verdict_on(monkeypatch: pytest.MonkeyPatch, said: Said) -> tuple[float, str]
     ("said", "share", "message"),
     [
         (Said([*FAST], [*WELL], [*BORNE]), 1, ""),
-        (Said([1.0], [*WELL], [*BORNE]), 0, "1.2 times the first version's"),
+        (Said([1.0], [*WELL], [*BORNE]), 0, "1.4 times the first version's"),
         (Said([*FAST], [LATE], [*BORNE]), 0, "100.0% of the answers came later than 2 s"),
         (Said([*FAST], [LATE, *WELL], [*BORNE]), 1, ""),
         (Said([*FAST], [(0.3, 0.1)], [*BORNE]), 0, "Let more of them wait"),
@@ -266,7 +266,7 @@ def test_a_plan_that_is_late_at_its_own_load_is_tried_at_the_one_that_is_asked(
     said = Said([*FAST], [LATE, *WELL], [*BORNE])
     assert verdict_on(monkeypatch, said)[0] == 1
     own_rps, asked_rps = said.rates_rps
-    assert asked_rps < own_rps == pytest.approx(0.8 * 40)
+    assert asked_rps < own_rps == pytest.approx(LOAD * 40)
     reduction = module("chatbot").REDUCTION.full_at
     assert 1 - 2.0 / asked_rps == pytest.approx(reduction)
 

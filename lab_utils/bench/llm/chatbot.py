@@ -3,7 +3,7 @@
 Both services are real and up at the same time; they are asked the same requests in turn, and an
 hour of the machine costs the same whoever uses it.
 
-- `cost_reduction`: how much less an answer costs, a share, with the solution under four fifths of
+- `cost_reduction`: how much less an answer costs, a share, with the solution under seven tenths of
   what it can do and the first version at its best.
 
 - `chatbot_p99_s`: the P99 of the solution's latency under that load, an open one.
