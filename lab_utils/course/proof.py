@@ -18,6 +18,8 @@ from lab_utils.machine.cores import available_cores, thread_environment
 
 SOURCES = ["lab_utils", "tests", "curriculum", "lab"]
 BYTES_A_PROCESS = 2e9
+SLOWEST = 15
+"""Tests whose durations are printed."""
 MOST_PROCESSES = 8
 """More would end no sooner: they would wait for the longest module."""
 
@@ -90,7 +92,7 @@ def _style() -> int:
 
 def _pytest() -> int:
     """Tests that measure nothing run side by side, a module in one process; then the others."""
-    pytest = [sys.executable, "-m", "pytest", "tests", "lab_utils"]
+    pytest = [sys.executable, "-m", "pytest", "tests", "lab_utils", "--durations", str(SLOWEST)]
     beside = ["-m", "not gpu and not alone", "-n", str(_processes()), "--dist", "loadscope"]
     # One compute thread a process: more would fight over the cores.
     return max(
