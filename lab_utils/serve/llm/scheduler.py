@@ -211,6 +211,8 @@ class Scheduler:
                 ticket.written_s = ended_s
             del ticket.held[wanted:]
             ready = len(ticket.held) if last else 0
+        elif tokens:
+            ticket.written_s = ended_s
         self._measure(ticket, ready, ended_s)
 
     def _measure(self, ticket: Ticket, tokens: int, ended_s: float) -> None:
@@ -222,7 +224,6 @@ class Scheduler:
             ticket.token_s.append(ended_s)
         self._metrics.tokens.labels("answer").inc(tokens)
         if tokens and len(ticket.token_s) == ticket.asked.new_tokens:
-            ticket.written_s = ended_s if math.isnan(ticket.written_s) else ticket.written_s
             self._metrics.whole.observe(ended_s - ticket.arrived_s)
 
     def _any_waits(self) -> bool:
