@@ -10,10 +10,7 @@ import typer
 def check(
     unit: Annotated[
         str | None,
-        typer.Argument(
-            metavar="UNIT",
-            help="As 1_resnet_service, or 1.",
-        ),
+        typer.Argument(metavar="UNIT", help="As 1_resnet_service, or 1."),
     ] = None,
     task: Annotated[
         list[str] | None,
