@@ -1,50 +1,28 @@
 """Task 3: latencies, measured after a warm-up."""
 
-import math
 import random
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from lab_utils.grade.spec import Answer, Case, FunctionTask, Wrong
 
 from .forms import is_number, kind_of
+from .scripted import CallRecord
 
 CLOCK_SLACK_S = 1e-3
 """How far two clocks of one machine may disagree about one call."""
 
 
-class ScriptedService:
-    """A service whose calls take what a script says, and that keeps its own record of them.
-
-    Each call sleeps, so no processor time is needed; the first ones are slow, as in a service that
-    has just started. The record is kept here, outside the answer's reach: when each call came in
-    and when its result went out. A latency measured around call i is at least the time between
-    the two, and at most the time from the result before it to the call after it. Both bounds hold
-    on any machine, however busy.
-    """
+class ScriptedService(CallRecord):
+    """A service whose calls take what a script says; the first are slow, as after a start."""
 
     def __init__(self, sleeps_s: Sequence[float]) -> None:
+        super().__init__()
         self._sleeps_s = sleeps_s
-        self.came: list[float] = []
-        self.went: list[float] = []
-        self.began = self.ended = math.nan
 
     def __call__(self) -> str:
-        self.came.append(time.perf_counter())
-        time.sleep(self._sleeps_s[min(len(self.went), len(self._sleeps_s) - 1)])
-        self.went.append(time.perf_counter())
+        self.sleep(self._sleeps_s[min(len(self.went), len(self._sleeps_s) - 1)])
         return "done"
-
-    def least_s(self, i: int) -> float:
-        """The shortest that call i can have seemed to its caller."""
-        return self.went[i] - self.came[i]
-
-    def most_s(self, i: int) -> float:
-        """The longest that call i can have seemed to its caller, timed on its own."""
-        before = self.went[i - 1] if i else self.began
-        after = self.came[i + 1] if i + 1 < len(self.came) else self.ended
-        return after - before
 
 
 def draw_services(seed: int) -> list[Case]:
@@ -58,11 +36,7 @@ def draw_services(seed: int) -> list[Case]:
 
 
 def drive_latency(answer: Answer, case: Case) -> Any:
-    service = case["call"]
-    service.began = time.perf_counter()
-    output = answer(**case)
-    service.ended = time.perf_counter()
-    return output
+    return case["call"].drive(answer, **case)
 
 
 def judge_latency(case: Case, output: Any) -> None:
