@@ -2,7 +2,7 @@
 
     python -m lab_utils.bench._in_process ANSWER_FILE SOCKET
 
-Started and asked as `components/asked.py` says: for {"pictures": n} it answers so many pictures,
+Started and asked as `components/asked.py` says: for {"jpegs": [bytes, …]} it answers them,
 decoding included, and sends {"duration_s": …}.
 """
 
@@ -18,7 +18,6 @@ import torch
 from lab_utils.grade.answer_app import predictor
 from lab_utils.models import pictures
 
-PICTURES = 32
 WARMUP = 4
 
 
@@ -27,18 +26,17 @@ def main() -> None:
     line = Connection(int(sys.argv[2]))
     torch.set_num_threads(1)
     predict = predictor(Path(sys.argv[1]))
-    jpegs = [picture.jpeg for picture in pictures.draw(PICTURES, seed=0)]
-    for jpeg in jpegs[:WARMUP]:
-        predict(jpeg)
+    for picture in pictures.draw(WARMUP, seed=0):
+        predict(picture.jpeg)
     line.send({"ready": True})
     while True:
         try:
-            asked = line.recv()["pictures"]
+            jpegs = line.recv()["jpegs"]
         except EOFError:
             return
         start_s = time.perf_counter()
-        for i in range(asked):
-            predict(jpegs[i % PICTURES])
+        for jpeg in jpegs:
+            predict(jpeg)
         line.send({"duration_s": time.perf_counter() - start_s})
 
 

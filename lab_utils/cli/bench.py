@@ -16,7 +16,7 @@ def bench(
         str, typer.Option(metavar="ci|laptop|gpu", help="How much is measured.")
     ] = "ci",
     repeats: Annotated[int, typer.Option(metavar="N", help="How often each way is timed.")] = 3,
-    json: Annotated[bool, typer.Option("--json", help="End with one JSON document.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON; the table goes to stderr.")] = False,
 ) -> None:
     """Measure this project itself on this machine, with intervals."""
     from rich.console import Console
@@ -40,6 +40,6 @@ def bench(
             table.add_row(key, plain(figure.median), spread, str(figure.n))
         else:
             table.add_row(key, plain(figure), "", "")
-    Console().print(table)
+    Console(stderr=json).print(table)
     if json:
         print(jsonlib.dumps(document(name, scale, figures)))
