@@ -74,4 +74,5 @@ def blocked(transactions: pd.DataFrame, since_day: int) -> NDArray[np.bool_]:
 
 def days(transactions: pd.DataFrame) -> NDArray[np.int64]:
     """Each payment's day, from 0."""
-    return (transactions["time_s"].to_numpy() // DAY_S).astype(np.int64)
+    found: NDArray[np.int64] = (transactions["time_s"].to_numpy() // DAY_S).astype(np.int64)
+    return found

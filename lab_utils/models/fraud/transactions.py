@@ -57,10 +57,10 @@ def simulate_transactions(customers: int, terminals: int, days: int, seed: int) 
     customer, day, time_s, amount = _payments(customers, days, rng)
     terminal = _terminals(customers, terminals, customer, rng)
     kept = (time_s > 0) & (time_s < DAY_S)
-    customer, terminal, day, amount = (a[kept] for a in (customer, terminal, day, amount))
-    time_s = DAY_S * day + time_s[kept]
-    order = np.argsort(time_s, kind="stable")
-    customer, terminal, day, amount = (a[order] for a in (customer, terminal, day, amount))
+    order = np.argsort((DAY_S * day + time_s)[kept], kind="stable")
+    rows = np.flatnonzero(kept)[order]
+    customer, terminal, day = customer[rows], terminal[rows], day[rows]
+    amount, time_s = amount[rows], time_s[rows]
 
     scenario = np.where(amount > LARGE_AMOUNT, 1, 0)
     scenario[_broken_into(terminals, days, rng)[terminal, day]] = 2
@@ -69,8 +69,8 @@ def simulate_transactions(customers: int, terminals: int, days: int, seed: int) 
         amount[chosen] = np.round(FACTOR * amount[chosen], 2)
     return pd.DataFrame(
         {
-            "transaction_id": np.arange(order.size),
-            "time_s": time_s[order],
+            "transaction_id": np.arange(rows.size),
+            "time_s": DAY_S * day + time_s,
             "customer": customer,
             "terminal": terminal,
             "amount": amount,

@@ -75,7 +75,7 @@ def test_a_label_counts_only_once_it_is_known(few: pd.DataFrame) -> None:
 
 
 def test_edges_of_a_window() -> None:
-    """A payment exactly a window ago does not count; one in the same second counts for the later."""
+    """What is exactly a window old does not count; of one second, the earlier counts."""
     times = [0.0, 1.0, DAY_S, DAY_S, DAY_S + 1]
     payments = pd.DataFrame(
         {
