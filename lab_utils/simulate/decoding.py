@@ -62,7 +62,9 @@ class Engine:
     seconds to read them, which also gives the first new token. batch_most: sequences at once.
     cache_tokens: what the KV cache holds, prompts and answers together; None is without limit.
     chunk_tokens: of a step at most; prompts are then read in pieces, beside those who write. None:
-    a step reads whole prompts while the others wait, or writes.
+    a step reads whole prompts while the others wait, or writes. slowness: seconds since the first
+    moment of the arrivals' clock → a factor on the step that begins then, for a machine whose speed
+    was seen to change.
     """
 
     decode_s: Callable[[int], float]
@@ -70,6 +72,7 @@ class Engine:
     batch_most: int
     cache_tokens: int | None = None
     chunk_tokens: int | None = None
+    slowness: Callable[[float], float] = lambda now_s: 1.0
 
     def __post_init__(self) -> None:
         if self.batch_most < 1:
@@ -193,7 +196,7 @@ def continuous(requests: Requests, engine: Engine) -> Generated:
             now_s = max(now_s, float(requests.arrived_s[waiting[0]]))
         inside += _let_in(requests, engine, waiting, inside, whole, now_s)
         reads, writes = _step(engine, inside, unread)
-        step_s = _step_s(engine, sum(reads.values()), len(writes))
+        step_s = _step_s(engine, sum(reads.values()), len(writes)) * engine.slowness(now_s)
         now_s, busy_s = now_s + step_s, busy_s + step_s
         for one, tokens in reads.items():
             unread[one] -= tokens

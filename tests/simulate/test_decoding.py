@@ -36,6 +36,14 @@ def test_one_request_takes_its_prompt_and_its_steps() -> None:
     assert static(requests, ENGINE).time_to_first_token_s[0] == pytest.approx(0.06)
 
 
+def test_a_machine_that_slows_down_takes_longer_from_then_on() -> None:
+    one = Requests.of([0.0], prompt_tokens=100, new_tokens=11)
+    tired = replace(ENGINE, slowness=lambda now_s: 3.0 if now_s >= 0.15 - 1e-9 else 1.0)
+    done = continuous(one, tired)
+    assert done.first_s[0] == pytest.approx(0.1)  # the prompt
+    assert done.done_s[0] == pytest.approx(0.1 + 5 * 0.01 + 5 * 0.03)
+
+
 def test_equals_that_come_together_gain_nothing_from_continuity() -> None:
     requests = Requests.of([0.0] * 8, 10, 30)
     one, other = static(requests, ENGINE), continuous(requests, ENGINE)

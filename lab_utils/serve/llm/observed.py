@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -25,6 +28,8 @@ from lab_utils.measure.load.http import Poster
 from lab_utils.serve.llm.service import LLMService
 
 SAMPLE_S = 0.1
+PACE_S = 0.5
+"""A shared machine keeps a speed for some seconds; a look takes a few milliseconds."""
 TIMEOUT_S = 60.0
 
 
@@ -65,13 +70,71 @@ class Steps:
     seconds: Mapping[int, float]
     count: Mapping[int, float]
 
+    def since(self, earlier: Steps) -> dict[int, tuple[float, float]]:
+        """Sequences → seconds of all steps and their number since then, where there was one."""
+        return {
+            size: (seconds - earlier.seconds.get(size, 0), steps)
+            for size, seconds in sorted(self.seconds.items())
+            if (steps := self.count[size] - earlier.count.get(size, 0))
+        }
+
     def mean_s(self, since: Steps) -> dict[int, float]:
         """What a step took since an earlier look: sequences → seconds, where there was one."""
-        return {
-            size: (seconds - since.seconds.get(size, 0)) / steps
-            for size, seconds in sorted(self.seconds.items())
-            if (steps := self.count[size] - since.count.get(size, 0))
-        }
+        return {size: seconds / steps for size, (seconds, steps) in self.since(since).items()}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The steps of a run, looked at again and again. looked_s: since the first look."""
+
+    looked_s: Sequence[float]
+    steps: Sequence[Steps]
+
+    def mean_s(self) -> dict[int, float]:
+        """What a step took over the whole run: sequences → seconds."""
+        return self.steps[-1].mean_s(since=self.steps[0])
+
+    def slowness(self) -> Callable[[float], float]:
+        """Seconds since the first look → what steps took then, over what the same steps take.
+
+        "The same": as many of each size, at their means over the whole run. So it is the machine's
+        change of speed and says nothing of how full the batches were.
+        """
+        mean_s = self.mean_s()
+        factors = []
+        for earlier, later in pairwise(self.steps):
+            since_s = later.since(earlier)
+            usual_s = sum(mean_s[size] * steps for size, (_, steps) in since_s.items())
+            took_s = sum(seconds for seconds, _ in since_s.values())
+            factors.append(took_s / usual_s if usual_s else 1.0)
+        ends_s = np.asarray(self.looked_s[1:])
+
+        def factor(now_s: float) -> float:
+            return factors[min(int(np.searchsorted(ends_s, now_s)), len(factors) - 1)]
+
+        return factor
+
+
+@contextmanager
+def paced(service: LLMService, every_s: float = PACE_S) -> Iterator[Callable[[], Pace]]:
+    """Look at the service's steps while the block runs; what is given tells them after it."""
+    looks: list[tuple[float, Steps]] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while True:
+            looks.append((time.monotonic(), steps_so_far(service)))
+            if ended.wait(every_s):
+                return
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        try:
+            yield lambda: Pace([at_s - looks[0][0] for at_s, _ in looks], [s for _, s in looks])
+        finally:
+            ended.set()
+            looking.result()
+            looks.append((time.monotonic(), steps_so_far(service)))
 
 
 def steps_so_far(service: LLMService) -> Steps:

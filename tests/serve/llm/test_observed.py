@@ -16,7 +16,9 @@ from lab_utils.models.language.gguf_file import write_seeded
 from lab_utils.models.language.seeded import prompt
 from lab_utils.serve.llm.messages import Settings
 from lab_utils.serve.llm.observed import (
+    Pace,
     Steps,
+    paced,
     scraped,
     start_stages,
     steps_so_far,
@@ -59,7 +61,7 @@ def test_a_crowd_fills_the_places_and_the_rest_of_it_waits(service: LLMService) 
     crowd = watched(service, SLOTS + MORE, ASKED, for_s=1.0, settle_s=0.5)
     assert crowd.running == pytest.approx(SLOTS, abs=0.3)
     assert crowd.waiting == pytest.approx(MORE, abs=0.6)
-    assert crowd.busy > 0.5
+    assert 0.05 < crowd.busy <= 1.05  # what other work leaves it
     assert crowd.answers_per_s > 0
     # Each of the users in the engine gets a token in each step.
     per_s = crowd.answers_per_s * 64 * crowd.token_s
@@ -79,6 +81,29 @@ def test_steps_are_counted_by_the_sequences_in_them(service: LLMService) -> None
 def test_the_mean_step_since_an_earlier_look() -> None:
     earlier, later = Steps({1: 2.0}, {1: 1}), Steps({1: 5.0, 4: 3.0, 2: 0.0}, {1: 3, 4: 2, 2: 0})
     assert later.mean_s(since=earlier) == {1: 1.5, 4: 1.5}
+
+
+def test_slowness_is_the_machines_and_not_the_batches() -> None:
+    looks = [
+        Steps({1: 0.0, 8: 0.0}, {1: 0, 8: 0}),
+        Steps({1: 1.0, 8: 0.0}, {1: 10, 8: 0}),  # 0.1 s a step, alone
+        Steps({1: 1.0, 8: 2.0}, {1: 10, 8: 10}),  # 0.2 s, in a full batch
+        Steps({1: 1.0, 8: 2.0}, {1: 10, 8: 10}),  # nobody was there
+        Steps({1: 4.0, 8: 2.0}, {1: 20, 8: 10}),  # three times as slow, alone
+    ]
+    pace = Pace([0.0, 1.0, 3.0, 4.0, 7.0], looks)
+    assert pace.mean_s() == {1: 0.2, 8: 0.2}
+    slowness = pace.slowness()
+    assert [slowness(now_s) for now_s in (0.5, 2.0, 3.5, 5.0, 99.0)] == [0.5, 1.0, 1.0, 1.5, 1.5]
+
+
+def test_a_runs_pace_holds_its_steps(service: LLMService) -> None:
+    with paced(service, every_s=0.05) as pace:
+        httpx.post(f"{service.url}/generate", json=ASKED, trust_env=False, timeout=60)
+    seen = pace()
+    assert len(seen.looked_s) == len(seen.steps) >= 2
+    ((_, steps),) = seen.steps[-1].since(seen.steps[0]).values()
+    assert steps == ASKED["new_tokens"]
 
 
 def test_when_it_has_been_watched_nobody_is_left(service: LLMService) -> None:
