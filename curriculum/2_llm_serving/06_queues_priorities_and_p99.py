@@ -72,7 +72,7 @@ with waiting("A service starts", about_s=6):
     )
 endless = services["endless queue"]
 tries = [
-    in_turn(endless, TINY, chat(at(scale, ci=60, laptop=300), *SHORTER), PLACES + 4)
+    in_turn(endless, TINY, chat(at(scale, ci=48, laptop=300), *SHORTER), PLACES + 4)
     for _ in range(3)
 ]
 full = max(tries, key=lambda served: served.load.rate_rps)
@@ -202,7 +202,7 @@ key_figure(
 # the capacity, comes to the endless queue in either order. Nothing else changes.
 
 # %%
-BUSY_S = at(scale, ci=1.5, laptop=10)
+BUSY_S = at(scale, ci=1.2, laptop=10)
 busy = poisson(1.6 * capacity_rps, BUSY_S, seed=3)
 busy_lengths = chat(busy.due_s.size, *SHORTER)
 urgent = np.random.default_rng(3).random(busy.due_s.size) < 0.2
@@ -276,7 +276,7 @@ key_figure(
 # reads the counters every so often. Here is the real one, while a steady load runs.
 
 # %%
-STEADY_S = at(scale, ci=6, laptop=40)
+STEADY_S = at(scale, ci=5, laptop=40)
 steady = poisson(0.6 * capacity_rps, STEADY_S, seed=4)
 SINCE = f"[{math.ceil(STEADY_S)}s]"
 WATCHED = (

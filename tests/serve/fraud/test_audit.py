@@ -1,0 +1,166 @@
+"""Nothing that was answered is lost or doubled, whatever ends the process."""
+
+import asyncio
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab_utils.errors import LabError
+from lab_utils.serve.fraud.audit import AuditLog, AuditError, Entry, replayed
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from lab_utils.serve.fraud.audit import AuditLog, Entry
+
+async def client(log, first):
+    for number in range(first, 10**6, 8):
+        await log.record(Entry(number, "asked", f"answer {number}"))
+        print(number, flush=True)
+
+async def main():
+    with AuditLog(Path(sys.argv[1])) as log:
+        await asyncio.gather(*(client(log, first) for first in range(8)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "audit.sqlite"
+
+
+def entry(number: int, said: str = "approve") -> Entry:
+    return Entry(number, f'{{"transaction_id": {number}}}', said)
+
+
+def test_what_is_recorded_is_replayed_in_order(path: Path) -> None:
+    async def main() -> None:
+        with AuditLog(path) as log:
+            for number in (3, 1, 2):
+                assert await log.record(entry(number)) == entry(number)
+
+    asyncio.run(main())
+    assert list(replayed(path)) == [entry(3), entry(1), entry(2)]
+
+
+def test_the_first_answer_counts_for_everybody_who_asks(path: Path) -> None:
+    async def main() -> list[Entry]:
+        with AuditLog(path) as log:
+            said = (log.record(entry(7, word)) for word in ("approve", "decline", "review"))
+            return await asyncio.gather(*said)
+
+    assert asyncio.run(main()) == 3 * [entry(7, "approve")]
+    assert list(replayed(path)) == [entry(7, "approve")]
+
+
+def test_it_is_remembered_by_the_next_process(path: Path) -> None:
+    async def once(said: str) -> Entry:
+        with AuditLog(path) as log:
+            return await log.record(entry(7, said))
+
+    assert asyncio.run(once("approve")) == asyncio.run(once("decline")) == entry(7, "approve")
+
+
+def test_those_who_wait_together_share_a_commit(path: Path) -> None:
+    async def main() -> int:
+        with AuditLog(path) as log:
+            await asyncio.gather(*(log.record(entry(number)) for number in range(300)))
+            return log.commits
+
+    assert asyncio.run(main()) < 100
+    assert sum(1 for _ in replayed(path)) == 300
+
+
+def test_a_commit_waits_for_the_disk(path: Path) -> None:
+    with AuditLog(path) as log:
+        assert log._file.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert log._file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_killed_process_has_lost_nothing_that_it_answered(path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        answered = [int(process.stdout.readline()) for _ in range(200)]
+        process.send_signal(signal.SIGKILL)
+        # The last line may have been cut.
+        answered += [int(line) for line in process.stdout.readlines() if line.endswith("\n")]
+    found = [one.transaction_id for one in replayed(path)]
+    assert set(answered) <= set(found)
+    assert len(found) == len(set(found))
+    assert all(one.answered == f"answer {one.transaction_id}" for one in replayed(path))
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE answers SET answered = 'approve'", "DELETE FROM answers"]
+)
+def test_it_cannot_be_changed(path: Path, change: str) -> None:
+    async def main() -> None:
+        with AuditLog(path) as log:
+            await log.record(entry(1, "decline"))
+
+    asyncio.run(main())
+    with sqlite3.connect(path) as file, pytest.raises(sqlite3.IntegrityError, match="never chang"):
+        file.execute(change)
+    assert list(replayed(path)) == [entry(1, "decline")]
+
+
+def test_a_full_disk_is_an_error_for_each_and_the_log_goes_on_when_there_is_room(
+    path: Path,
+) -> None:
+    big = Entry(2, "x" * 400_000, "approve")
+
+    async def main() -> None:
+        with AuditLog(path) as log:
+            await log.record(entry(1))
+            was = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, was[1]))
+            try:
+                with pytest.raises(AuditError, match="No answer is sent unrecorded"):
+                    await log.record(big)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, was)
+            await log.record(entry(3))
+
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGXFSZ, before)
+    assert list(replayed(path)) == [entry(1), entry(3)]
+
+
+def test_a_caller_who_gives_up_leaves_the_entry(path: Path) -> None:
+    async def main() -> None:
+        with AuditLog(path) as log:
+            waiting = asyncio.create_task(log.record(entry(1)))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            assert await log.record(entry(1, "decline")) == entry(1)
+
+    asyncio.run(main())
+
+
+def test_what_is_no_log_is_refused(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"something else entirely, and long enough to have a header" * 20)
+    with pytest.raises(LabError, match="is no audit log"):
+        AuditLog(path)
+    with pytest.raises(LabError, match="cannot be read as an audit log"):
+        list(replayed(tmp_path / "missing.sqlite"))
+    with pytest.raises(AuditError, match="cannot be written"):
+        AuditLog(tmp_path / "no such folder" / "audit.sqlite")
+
+
+def test_a_closed_log_takes_nothing(path: Path) -> None:
+    with AuditLog(path) as log:
+        pass
+    with pytest.raises(AuditError, match="is closed"):
+        asyncio.run(log.record(entry(1)))
