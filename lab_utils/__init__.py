@@ -6,8 +6,8 @@ Folders stand on floors; a module imports only from its own folder and from floo
     8  cli                           the verbs of ./lab
     7  bench                         this project itself, measured
     6  course, grade                 building and running the course; marks
-    5  serve                         services a lesson starts
-    4  optimize                      models converted, compiled, quantised
+    5  serve, simulate               services a lesson starts; the same, simulated
+    4  optimize, resilience          models converted, compiled; an answer whatever fails
     3  models, components, show      the models; real servers and tools as processes; pictures
     2  machine                       what this machine is and can do
     1  measure                       clocks, statistics, load, profilers

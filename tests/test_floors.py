@@ -13,7 +13,7 @@ FLOORS = {
     "grade": 6,
     "serve": 5,
     "simulate": 5,
-    "resilience": 5,
+    "resilience": 4,  # a gateway of serve is built of it
     "optimize": 4,  # it converts models and runs them as components do
     "models": 3,
     "components": 3,

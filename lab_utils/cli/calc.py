@@ -27,6 +27,9 @@ def calc(
     from lab_utils.measure.percentile import PERCENTILE_SAMPLES
     from lab_utils.measure.queueing import MM1
     from lab_utils.models import decoder
+    from lab_utils.resilience.availability import AVAILABILITY
+    from lab_utils.resilience.error_budget import BURN_RATE, ERROR_BUDGET, ERROR_BUDGET_REQUESTS
+    from lab_utils.resilience.hedging import HEDGE, HEDGE_LOAD
     from lab_utils.simulate.hpa import HPA
     from lab_utils.simulate.theory import ERLANG_C
 
@@ -35,7 +38,9 @@ def calc(
     model = (decoder.KV_CACHE, decoder.LLM_MEMORY, decoder.PREFILL_DECODE, decoder.QUANT_SPEEDUP)
     serving = (decoder.SPECULATIVE, COST_PER_TOKEN, HPA)
     money = (fleet.COST_PER_QUERY, fleet.BREAK_EVEN, fleet.RESERVED_SHARE, fleet.SPOT_PRICE)
-    calculations = {c.name: c for c in (*laws, ERLANG_C, *machine, *model, *serving, *money)}
+    failing = (AVAILABILITY, ERROR_BUDGET, ERROR_BUDGET_REQUESTS, BURN_RATE, HEDGE, HEDGE_LOAD)
+    groups = (laws, (ERLANG_C,), machine, model, serving, money, failing)
+    calculations = {c.name: c for group in groups for c in group}
     if name is None:
         for known in calculations.values():
             print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,36 +20,16 @@ from lab_utils.measure.load.generator import (
     open_loop,
     post,
 )
+from lab_utils.measure.virtual_clock import run_virtually
 
 pytestmark = pytest.mark.alone
 
 StartServer = Callable[..., str]
 
 
-class ScriptedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next timer: hours pass in milliseconds, exactly."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now_s = 0.0
-        self._selector.select = self._advance  # type: ignore[attr-defined]
-
-    def time(self) -> float:
-        return self.now_s
-
-    def _advance(self, timeout: float | None) -> list[Any]:
-        assert timeout is not None, "nothing is left to wait for"
-        self.now_s += timeout
-        return []
-
-
 @pytest.fixture
 def scripted_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(main: Coroutine[Any, Any, Any]) -> Any:
-        with asyncio.Runner(loop_factory=ScriptedLoop) as runner:
-            return runner.run(main)
-
-    monkeypatch.setattr(generator, "_in_own_loop", run)
+    monkeypatch.setattr(generator, "_in_own_loop", run_virtually)
 
 
 def one_at_a_time(service_s: float, frozen_s: float = 0.0, frozen_at: int = -1) -> Sender:
