@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab_utils.errors import LabError
-from lab_utils.serve.fraud.audit import AuditLog, AuditError, Entry, replayed
+from lab_utils.serve.fraud.audit import AuditError, AuditLog, Entry, replayed
 
 WRITER = """
 import asyncio, sys
