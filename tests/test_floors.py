@@ -15,6 +15,7 @@ FLOORS = {
     "simulate": 5,
     "resilience": 4,  # a gateway of serve is built of it
     "optimize": 4,  # it converts models and runs them as components do
+    "features": 4,  # of payments, kept in stores that are components
     "models": 3,
     "components": 3,
     "show": 3,  # it draws what measure and machine give

@@ -9,7 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
 from lab_utils.errors import LabError
-from lab_utils.show.plots import RED, figure
+from lab_utils.show.plots import INK, RED, figure
+from lab_utils.show.predict import number
 
 WHITE_TO_RED = LinearSegmentedColormap.from_list("white to red", ["#f7f7f7", RED])
 
@@ -33,3 +34,27 @@ def maps(values: Mapping[str, NDArray[np.floating]], title: str, *, label: str) 
             axis.set_xticks([])
             axis.set_yticks([])
         axes[0].figure.colorbar(shown, ax=axes, label=label, shrink=0.8)
+
+
+def heat(columns: Mapping[str, Mapping[str, float]], title: str) -> None:
+    """A table of values from 0 on, each cell darker where larger, its number in it.
+
+    columns: heading → row → value, with the same rows in each. Raises LabError where they are not.
+    """
+    rows = list(next(iter(columns.values()), {}))
+    if not rows or any(list(column) != rows for column in columns.values()):
+        raise LabError("A table of colours needs a row, and the same rows in every column.")
+    values = np.array([[float(column[row]) for column in columns.values()] for row in rows])
+    largest = float(values.max()) or 1.0
+    with figure(1.1 + 0.3 * len(rows), title) as axes:
+        axes.imshow(values, cmap=WHITE_TO_RED, vmin=0, vmax=largest, aspect="auto")
+        for (row, column), value in np.ndenumerate(values):
+            colour = "white" if value > 0.6 * largest else INK
+            axes.text(
+                column, row, number(value), ha="center", va="center", color=colour, fontsize=9
+            )
+        axes.set_xticks(range(len(columns)), list(columns))
+        axes.set_yticks(range(len(rows)), rows)
+        axes.tick_params(length=0, labelsize=9.5)
+        axes.tick_params(axis="x", labeltop=True, labelbottom=False)
+        axes.spines[:].set_visible(False)

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from lab_utils.features.redis_store import connect
+from lab_utils.features.round_trips import (
+    Bytes,
+    seconds,
+    server_seconds,
+    store_values,
+    ways_to_read,
+)
+from tests.features.conftest import PATIENT_S
+
+VALUES = {f"feature_{number}": number / 3 for number in range(15)}
+
+
+def test_all_ways_read_the_same(socket: Path) -> None:
+    client = connect(socket, timeout_s=PATIENT_S)
+    store_values(client, VALUES)
+    ways = ways_to_read(client, list(VALUES))
+    assert len(ways) == 4
+    for way in ways.values():
+        assert way() == list(VALUES.values())
+
+
+def test_the_server_accounts_for_less_than_the_client_waits(socket: Path) -> None:
+    client = connect(socket, timeout_s=PATIENT_S)
+    store_values(client, VALUES)
+    each = ways_to_read(client, list(VALUES))["one GET each"]
+    inside = server_seconds(client, each, calls=50)
+    assert 0 < inside < seconds(each, calls=50).mean()
+
+
+def test_bytes_are_a_whole_answer_each_time(socket: Path) -> None:
+    client = connect(socket, timeout_s=PATIENT_S)
+    client.set("long", "x" * 300_000)
+    trip = Bytes(socket, [["GET", "long"], ["PING"]])
+    assert trip.expected == 300_000 + len("$300000\r\n\r\n+PONG\r\n")
+    for _ in range(3):
+        trip()
+    trip.close()
+    with pytest.raises(OSError, match=r"closed|descriptor"):
+        trip()
