@@ -1,8 +1,8 @@
 """Requests that ask many servers at once and wait for the slowest of them, hedged or not.
 
 alone = fan_out(servers, work_s)
-p95_s = np.quantile(alone.call_s, 0.95)
-fan_out(servers, work_s, again_s=more_work_s, after_s=p95_s, budget=Budget(0.1))
+p95 = RecentPercentile(95, start_s=np.quantile(alone.call_s, 0.95))
+fan_out(servers, work_s, again_s=more_work_s, after_s=p95, budget=Budget(0.1))
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lab_utils.errors import LabError
 from lab_utils.resilience.attempts import hedged
 from lab_utils.resilience.budget import Budget
+from lab_utils.resilience.hedging import RecentPercentile
 from lab_utils.resilience.practice import PracticeServers, asking
 
 
@@ -35,14 +36,15 @@ def fan_out(
     work_s: NDArray[np.float64],
     *,
     again_s: NDArray[np.float64] | None = None,
-    after_s: float = math.inf,
+    after_s: RecentPercentile | float = math.inf,
     budget: Budget | None = None,
     at_once: int = 2,
 ) -> FanOut:
     """Ask all servers for each request; `at_once` requests are on their way at a time.
 
     work_s: (requests, servers), what each call asks for, in seconds. again_s: the same for hedges,
-    which go to the next server after `after_s` while the budget lasts; None for no hedges.
+    which go to the next server after `after_s` while the budget lasts; None for no hedges. A
+    percentile as `after_s` is kept up to date with the calls' own latencies.
     """
     requests, count = work_s.shape
     if count != servers.count or (again_s is not None and again_s.shape != work_s.shape):
@@ -59,8 +61,11 @@ def fan_out(
 
         async def call(request: int, number: int) -> None:
             begun_s = clock()
-            await _call(asks, work_s, again_s, request, number, after_s, budget)
+            moment_s = after_s() if isinstance(after_s, RecentPercentile) else after_s
+            await _call(asks, work_s, again_s, request, number, moment_s, budget)
             call_s[request, number] = clock() - begun_s
+            if isinstance(after_s, RecentPercentile):
+                after_s.add(call_s[request, number])
 
         async def client() -> None:
             for request in turns:  # shared: each takes the next one
