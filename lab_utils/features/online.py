@@ -75,14 +75,14 @@ class OnlineFeatures:
         try:
             history = self.store.observe(payment)
         except StoreError as error:
-            return self._without(payment, error.trouble, str(error), None)
+            return self.without(payment, error.trouble, str(error), None)
         age_s = None if history.newest_s is None else payment.time_s - history.newest_s
         if age_s is not None and -age_s > LATE_S:
             told = f"The payment came {-age_s / 3600:.0f} h late; expected {LATE_S / 3600:.0f} h "
-            return self._without(payment, "late", told + "at most.", age_s)
+            return self.without(payment, "late", told + "at most.", age_s)
         if history.covers_from_s is None:
             told = "The feature store is empty or was restarted; fill it from the past, then begin."
-            return self._without(payment, "cold", told, age_s)
+            return self.without(payment, "cold", told, age_s)
         return self._counted(payment, history, history.covers_from_s, age_s)
 
     def _counted(
@@ -100,7 +100,7 @@ class OnlineFeatures:
         stale = age_s is None or age_s > self._stale_after_s
         return Served(values, missing, "cold" if missing else "", told, age_s, stale)
 
-    def _without(self, payment: Payment, why: Reason, told: str, age_s: float | None) -> Served:
+    def without(self, payment: Payment, why: Reason, told: str, age_s: float | None) -> Served:
         values = np.full(len(FEATURES), np.nan, np.float32)
         values[: len(AT_HAND)] = _at_hand(payment)
         return Served(values, FROM_HISTORY, why, told, age_s, True)

@@ -1,0 +1,173 @@
+"""A payment in, exactly one recorded answer out: features, then the chain of tiers, then the log.
+
+    scoring = Scoring(features, chain_of(scorer, rules, …), log, policy)
+    reply = await scoring.reply(payment)
+
+A tier gets the features with the payment. Where some are missing, because the store is down, slow
+or cold, the models are not asked: what they would make of a gap is anybody's guess. The rules need
+the payment alone, and the reply says that it is degraded, and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab_utils.features.online import OnlineFeatures, Served
+from lab_utils.features.payment import Payment
+from lab_utils.models.fraud.feature_names import AT_HAND, is_night, is_weekend
+from lab_utils.models.fraud.rules import RuleEngine
+from lab_utils.resilience.breaker import breaker
+from lab_utils.resilience.bulkhead import Bulkhead
+from lab_utils.resilience.chain import Answer, Chain, Tier
+from lab_utils.resilience.deadline import Deadline
+from lab_utils.serve.fraud.audit import AuditLog, Entry
+from lab_utils.serve.fraud.policy import Policy
+from lab_utils.serve.fraud.request import CONFLICT, Refused
+
+Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Rows (N, features) in float32 → (N,) probabilities of fraud."""
+WAITING_PER_THREAD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A payment with what the store told of it."""
+
+    payment: Payment
+    served: Served
+
+
+Chained = Chain[Known, float]
+
+
+def model_tier(
+    name: str, score: Callable[[NDArray[np.float32]], Any], policy: Policy, *, most_inside: int = 64
+) -> Tier[Known, float]:
+    """A model as a tier. score: an async callable from rows (1, features) to probabilities.
+
+    A score that is no probability counts as a failure.
+    """
+
+    async def ask(known: Known) -> float:
+        found = await score(known.served.values[np.newaxis])
+        return float(np.asarray(found).ravel()[0])
+
+    return Tier(
+        name,
+        ask,
+        budget_s=policy.model_s,
+        breaker=breaker(name, calls=20, open_s=0.5),
+        bulkhead=Bulkhead(most_inside),
+        accept=lambda probability: math.isfinite(probability) and 0 <= probability <= 1,
+    )
+
+
+def chain_of(
+    tiers: list[Tier[Known, float]], rules: RuleEngine, policy: Policy, *, most_inside: int = 512
+) -> Chained:
+    """The tiers and, last, the rules, within what the features leave of the deadline."""
+
+    def last(known: Known) -> float:
+        payment = known.payment
+        values = payment.amount, is_weekend(payment.time_s), is_night(payment.time_s)
+        return rules.score(dict(zip(AT_HAND, map(float, values), strict=True)))
+
+    left_s = policy.deadline_s - policy.features_s
+    return Chain(tiers, last=last, deadline_s=left_s, most_inside=most_inside)
+
+
+class Scoring:
+    """What answers payments. Close it at the end: it has threads, and the log's file.
+
+    model: what answers call the models' version. threads: that may ask the store at once.
+    """
+
+    def __init__(
+        self,
+        features: OnlineFeatures,
+        chain: Chained,
+        log: AuditLog,
+        policy: Policy,
+        model: str,
+        threads: int = 1,
+    ) -> None:
+        self.features, self.chain, self.log = features, chain, log
+        self.policy, self.model = policy, model
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="features")
+        self._looking_up = Bulkhead(WAITING_PER_THREAD * threads)
+
+    async def reply(self, payment: Payment) -> dict[str, Any]:
+        """The payment's one answer, on disk already.
+
+        Raises Refused (409) where this transaction_id was answered before for another payment, and
+        AuditError where the answer could not be recorded.
+        """
+        deadline = Deadline.after(self.policy.deadline_s)
+        served = await self._served(payment)
+        answer = await self._answer(Known(payment, served), deadline)
+        entry = self._entry(payment, served, answer)
+        kept = await self.log.record(entry)
+        if kept.asked != entry.asked:
+            raise Refused(
+                CONFLICT,
+                "conflict",
+                f"transaction_id {payment.transaction_id} was answered before, for another "
+                "payment; expected a new number.",
+            )
+        said: dict[str, Any] = json.loads(kept.answered)
+        return said | {"repeated": kept is not entry}
+
+    def close(self) -> None:
+        """End the threads and write what waits."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.log.close()
+
+    async def _answer(self, known: Known, deadline: Deadline) -> Answer[float]:
+        """Of the chain; of its last tier alone where features are missing: no model is to blame."""
+        if not known.served.missing:
+            return await self.chain.answer(known, deadline)
+        left_s = deadline.left_s
+        value = self.chain.last(known)
+        reasons = (("features", known.served.why),)
+        return Answer(value, self.chain.last_name, True, reasons, left_s - deadline.left_s)
+
+    def _entry(self, payment: Payment, served: Served, answer: Answer[float]) -> Entry:
+        degraded = answer.degraded
+        said = {
+            "transaction_id": payment.transaction_id,
+            "fraud": answer.value,
+            "decision": self.policy.decision(answer.value, payment.amount, degraded),
+            "tier": answer.tier,
+            "degraded": degraded,
+            "reason": f"{answer.reason} ({served.told})" if served.told else answer.reason,
+            "model": self.model,
+        }
+        return Entry(payment.transaction_id, json.dumps(asdict(payment)), json.dumps(said))
+
+    async def _served(self, payment: Payment) -> Served:
+        """What the store tells within its part of the deadline; it is asked in a thread.
+
+        A thread that hangs keeps its place until it ends; with none left the store counts as slow.
+        """
+        told = "The feature store has not answered in time."
+        if not self._looking_up.enter():
+            return self.features.without(payment, "slow", told, None)
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, self.features.of, payment)
+        work.add_done_callback(self._left)
+        done, _ = await asyncio.wait({work}, timeout=self.policy.features_s)
+        return work.result() if done else self.features.without(payment, "slow", told, None)
+
+    def _left(self, work: asyncio.Future[Served]) -> None:
+        self._looking_up.leave()
+        if not work.cancelled():
+            work.exception()  # it was for a payment that has been answered

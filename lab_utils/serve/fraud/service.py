@@ -1,0 +1,88 @@
+"""The fraud gateway as a process of its own, on a loopback port of its own.
+
+    with FraudService({"cpu": trees_file}, rules, policy, audit=folder / "audit.sqlite") as service:
+        httpx.post(f"{service.url}/score", json={"transaction_id": 7, "time_s": 90.0, …})
+
+`gateway` says what it answers, `request` what may be asked, `scoring` how an answer comes about,
+`policy` what is made of a score, `audit` what is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab_utils.components.process import Process
+from lab_utils.errors import LabError
+from lab_utils.machine.cores import thread_environment
+from lab_utils.models.fraud.rules import RuleEngine
+from lab_utils.serve.fraud.policy import Policy
+from lab_utils.serve.fraud.settings import Settings
+
+STOP_S = 2.0
+"""Beyond the drain: the last answers are sent and the process ends."""
+FOREVER_S = 1e12
+READY = re.compile(r"Scoring payments at (http://\S+?)/\s")
+
+
+class FraudService(Process):
+    """The gateway, alive only inside the `with` block; `url` is known inside.
+
+    models: a tier's name → its ONNX file, (N, features) → (N, 1); the best first. rules: the last
+    tier. audit: the log's file; what is in it already is remembered. redis: a server's Unix socket
+    for the features; None keeps them in a file beside the log. model: what answers call the models'
+    version. stale_after_s, epoch_s, clock_slack_s: as `OnlineFeatures` and `Settings` have them.
+    drain_s: how long taken payments may go on after the block.
+
+    Raises LabError for a file that is missing, and with the process's own words where it does not
+    start.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Path],
+        rules: RuleEngine,
+        policy: Policy,
+        *,
+        audit: Path,
+        redis: Path | str | None = None,
+        model: str = "1",
+        stale_after_s: float = math.inf,
+        epoch_s: float | None = None,
+        clock_slack_s: float = 60.0,
+        drain_s: float = 2.0,
+        start_timeout_s: float = 60,
+    ) -> None:
+        for name, file in models.items():
+            if not file.is_file():
+                raise LabError(f"The model of tier {name}, {file}, is not there; expected a file.")
+        told = Settings(
+            models={name: str(file.resolve()) for name, file in models.items()},
+            model=model,
+            rules=rules,
+            policy=policy,
+            audit=str(audit.resolve()),
+            redis=None if redis is None else str(redis),
+            sqlite=str(audit.resolve().with_name("features.sqlite")),
+            stale_after_s=min(stale_after_s, FOREVER_S),
+            epoch_s=epoch_s,
+            clock_slack_s=clock_slack_s,
+            drain_s=drain_s,
+        )
+        super().__init__(
+            "The fraud gateway",
+            [sys.executable, "-m", "lab_utils.serve.fraud.gateway", told.json()],
+            ready=lambda: bool(self.url),
+            environment=thread_environment(1),
+            start_timeout_s=start_timeout_s,
+            stop_timeout_s=drain_s + STOP_S,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it answers; empty until it does."""
+        found = READY.search(self.log())
+        return found[1] if found else ""
