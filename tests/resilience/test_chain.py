@@ -194,6 +194,23 @@ def test_a_hedge_is_sent_to_another_after_the_percentile() -> None:
     assert answers[0].latency_s == pytest.approx(0.007)
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "deadline_s", "moment_s"),
+    [
+        (("answers", 0.002), None, 0.002),
+        (("hangs", 0), None, 0.02),  # cut off when its budget was spent: late, whatever it was
+        (("hangs", 0), 0.008, 0.01),  # cut off by its caller before the moment: says nothing
+    ],
+)
+def test_the_moment_of_a_hedge_follows_the_tiers_own_latencies(
+    behaviour: Behaviour, deadline_s: float | None, moment_s: float
+) -> None:
+    hedge: Hedge[int, float] = Hedge(RecentPercentile(95, start_s=0.01), Budget(0, most=1))
+    assert hedge.budget.take()  # none is left, so that each call is seen as it is
+    run(chain_of(gpu(behaviour, hedge=hedge)), requests=40, gap_s=0.05, deadline_s=deadline_s)
+    assert hedge.now_s == pytest.approx(moment_s)
+
+
 def test_a_retry_is_made_within_the_tiers_budget() -> None:
     retries = Retries(3, Budget(0.1, most=5), pause_s=0.001)
     tier = gpu(("fails", 0.001), ("answers", 0.001), retries=retries)
