@@ -101,6 +101,7 @@ class OnlineFeatures:
         return Served(values, missing, "cold" if missing else "", told, age_s, stale)
 
     def without(self, payment: Payment, why: Reason, told: str, age_s: float | None) -> Served:
+        """What is known without the store: what the payment itself brings, and why no more."""
         values = np.full(len(FEATURES), np.nan, np.float32)
         values[: len(AT_HAND)] = _at_hand(payment)
         return Served(values, FROM_HISTORY, why, told, age_s, True)
