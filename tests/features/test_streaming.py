@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from lab_utils.components.redis_server import RedisServer
@@ -77,6 +77,8 @@ def every(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]
     return settings(
         max_examples=examples,
         deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],  # a smaller example would take minutes to find
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
 
