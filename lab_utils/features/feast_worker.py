@@ -63,7 +63,7 @@ class Stores:
         from feast import Entity, FeatureView, Field, FileSource, ValueType
         from feast.types import Float32
 
-        views = []
+        views, self.names = [], []
         for side, columns in sides.items():
             table = pd.DataFrame(columns)
             table["event_timestamp"] = moments(columns["time_s"])
