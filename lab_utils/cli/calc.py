@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json as jsonlib
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +24,7 @@ def calc(
     from lab_utils.cost import fleet
     from lab_utils.cost.tokens import COST_PER_TOKEN
     from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
+    from lab_utils.measure.canary import CANARY_SAMPLES, CANARY_SEQUENTIAL
     from lab_utils.measure.laws import AMDAHL, FAN_OUT, LITTLES_LAW, SERIAL_SHARE
     from lab_utils.measure.percentile import PERCENTILE_SAMPLES
     from lab_utils.measure.queueing import MM1
@@ -30,6 +32,7 @@ def calc(
     from lab_utils.resilience.availability import AVAILABILITY
     from lab_utils.resilience.error_budget import BURN_RATE, ERROR_BUDGET, ERROR_BUDGET_REQUESTS
     from lab_utils.resilience.hedging import HEDGE, HEDGE_LOAD
+    from lab_utils.simulate.capacity import CAPACITY
     from lab_utils.simulate.hpa import HPA
     from lab_utils.simulate.theory import ERLANG_C
 
@@ -39,23 +42,25 @@ def calc(
     serving = (decoder.SPECULATIVE, COST_PER_TOKEN, HPA)
     money = (fleet.COST_PER_QUERY, fleet.BREAK_EVEN, fleet.RESERVED_SHARE, fleet.SPOT_PRICE)
     failing = (AVAILABILITY, ERROR_BUDGET, ERROR_BUDGET_REQUESTS, BURN_RATE, HEDGE, HEDGE_LOAD)
-    groups = (laws, (ERLANG_C,), machine, model, serving, money, failing)
+    fleets = (ERLANG_C, CAPACITY, CANARY_SAMPLES, CANARY_SEQUENTIAL)
+    groups = (laws, machine, model, serving, money, fleets, failing)
     calculations = {c.name: c for group in groups for c in group}
     if name is None:
         for known in calculations.values():
-            print(f"./lab calc {known.name} {' '.join(f'{i}=…' for i in known.inputs)}")
+            print(f"./lab calc {known.name} {known.usage}")
         return
     if name not in calculations:
         raise LabError(f"There is no calculation {name!r}; expected {', '.join(calculations)}.")
     calculation = calculations[name]
-    given = dict(_number(text) for text in inputs or [])
+    given = dict(_input(text, calculation.files) for text in inputs or [])
     result = calculation(given)
+    given = calculation.filled(given)
     if json:
         document = {
             "name": name,
             "formula": calculation.formula,
             "inputs": given,
-            "result": result,
+            "result": _plain(result),
             "unit": calculation.result,
             "source": calculation.source,
         }
@@ -63,14 +68,36 @@ def calc(
         return
     print(calculation.formula)
     for key, value in given.items():
-        print(f"  {key} = {value:,.12g}  ({calculation.inputs[key]})")
-    shown = f"{result:,.0f}" if 1e3 <= abs(result) < 1e15 else f"{result:.4g}"
-    print(f"= {shown}  ({calculation.result})")
+        shown = f"{value:,.12g}" if isinstance(value, float | int) else value
+        print(f"  {key} = {shown}  ({calculation.inputs[key]})")
+    if isinstance(result, Mapping):
+        for name_of, one in result.items():
+            print(f"= {name_of}: {_shown(one)}")
+        print(f"({calculation.result})")
+    else:
+        print(f"= {_shown(result)}  ({calculation.result})")
     print(f"Source: {calculation.source}")
 
 
-def _number(text: str) -> tuple[str, float]:
+def _shown(value: Any) -> str:
+    if isinstance(value, float | int):
+        return f"{value:,.0f}" if 1e3 <= abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value}"  # an interval, or words
+
+
+def _plain(result: Any) -> Any:
+    """As JSON has it: intervals as their numbers."""
+    from lab_utils.measure.interval import Interval
+
+    if isinstance(result, Mapping):
+        return {name: _plain(one) for name, one in result.items()}
+    return result.as_dict() if isinstance(result, Interval) else result
+
+
+def _input(text: str, files: frozenset[str]) -> tuple[str, float | str]:
     key, _, value = text.partition("=")
+    if key in files:
+        return key, value
     try:
         return key, float(value)
     except ValueError:

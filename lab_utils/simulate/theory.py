@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from lab_utils.calculation import Calculation
@@ -35,6 +36,29 @@ def mmc_wait_s(servers: float, rate_rps: float, service_s: float) -> float:
     """Mean time in the queue of M/M/c, in seconds (Erlang 1917)."""
     waiting = erlang_c(servers, rate_rps * service_s)
     return waiting * service_s / (servers - rate_rps * service_s)
+
+
+def mgc_wait_s(servers: float, rate_rps: float, service_s: float, variation: float) -> float:
+    """Mean time in the queue of M/G/c, about, in seconds: that of M/M/c × (1 + variation²) / 2.
+
+    variation: standard deviation ÷ mean of the service times; 1 where they are exponential, and
+    then, as for one server, this is exact (Lee and Longton, Operational Research Quarterly 10,
+    1959).
+    """
+    return mmc_wait_s(servers, rate_rps, service_s) * (1 + variation**2) / 2
+
+
+def mmc_late(servers: float, rate_rps: float, service_s: float, wait_s: float) -> float:
+    """The share of requests that wait longer than `wait_s` in M/M/c, 0 to 1.
+
+    P(wait > t) = C · e^(−(c − a) t / S), with Erlang's C, the offered load a = rate × S.
+
+    >>> round(mmc_late(servers=2, rate_rps=1, service_s=1, wait_s=0), 4)
+    0.3333
+    """
+    offered = rate_rps * service_s
+    late = erlang_c(servers, offered) * math.exp(-(servers - offered) * wait_s / service_s)
+    return float(late)
 
 
 def priority_waits_s(rates_rps: Sequence[float], service_s: float) -> list[float]:
