@@ -44,7 +44,8 @@ class Alerts:
 
     rate: that share. caught: the share of frauds among them. money_caught: the share of the money
     that frauds took. precision: the share of alerts that are frauds. threshold: the lowest score
-    that alerts.
+    that alerts. of_frauds: for each fraud, in the payments' order, 1 if it alerts, else 0 (between
+    the two: its chance, where it is drawn for); their mean is `caught`.
     """
 
     rate: float
@@ -52,6 +53,7 @@ class Alerts:
     money_caught: float
     precision: float
     threshold: float
+    of_frauds: Floats
 
 
 def quality(transactions: pd.DataFrame, scores: ArrayLike, cards: int = CARDS_A_DAY) -> Quality:
@@ -110,6 +112,7 @@ def at_alert_rate(transactions: pd.DataFrame, scores: ArrayLike, rate: float) ->
         money_caught=float((hits * amount).sum() / (fraud * amount).sum()),
         precision=float(hits.sum() / alerts),
         threshold=float(threshold),
+        of_frauds=chance[fraud],
     )
 
 

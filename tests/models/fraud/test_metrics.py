@@ -48,6 +48,7 @@ def test_alerts_catch_frauds_and_money() -> None:
     assert alerts.precision == pytest.approx(2 / 3)
     assert alerts.money_caught == pytest.approx((10 + 30) / (10 + 30 + 80))
     assert alerts.threshold == 7
+    assert alerts.of_frauds.tolist() == [1, 1, 0]
 
 
 def test_equal_scores_alert_by_lot() -> None:
@@ -59,6 +60,7 @@ def test_equal_scores_alert_by_lot() -> None:
     # Two are sure, the third is one of eight.
     alerts = at_alert_rate(payments, [0, 0, 0, 0, 0, 0, 0, 0, 1, 1], rate=0.3)
     assert alerts.caught == pytest.approx(2 / 8 / 2)
+    assert alerts.of_frauds == pytest.approx([1 / 8, 1 / 8])
 
 
 def test_the_curves_go_through_the_figures() -> None:
