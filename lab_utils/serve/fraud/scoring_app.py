@@ -52,7 +52,8 @@ def create_app() -> Flask:
     @app.post("/score")
     def score() -> Response | tuple[Response, int]:
         try:
-            row = np.array([json.loads(request.get_data())["features"]], np.float32)
+            with np.errstate(over="ignore"):  # infinite in 32 bits is refused below
+                row = np.array([json.loads(request.get_data())["features"]], np.float32)
         except (ValueError, KeyError, TypeError, OverflowError):
             row = np.empty((0, 0), np.float32)
         if row.shape != (1, features) or not np.isfinite(row).all():
