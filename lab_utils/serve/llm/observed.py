@@ -122,19 +122,21 @@ def paced(service: LLMService, every_s: float = PACE_S) -> Iterator[Callable[[],
     ended = threading.Event()
 
     def look() -> None:
-        while True:
-            looks.append((time.monotonic(), steps_so_far(service)))
-            if ended.wait(every_s):
-                return
+        looks.append((time.monotonic(), steps_so_far(service)))
 
+    def look_on() -> None:
+        while not ended.wait(every_s):
+            look()
+
+    look()  # before the block's first request, not beside it
     with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(look)
+        looking = pool.submit(look_on)
         try:
             yield lambda: Pace([at_s - looks[0][0] for at_s, _ in looks], [s for _, s in looks])
         finally:
             ended.set()
             looking.result()
-            looks.append((time.monotonic(), steps_so_far(service)))
+            look()
 
 
 def steps_so_far(service: LLMService) -> Steps:
