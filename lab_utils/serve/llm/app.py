@@ -14,66 +14,48 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
-from prometheus_client import CONTENT_TYPE_LATEST
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
-from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
 
 from lab_utils.errors import LabError
+from lab_utils.serve.draining import Answering, Draining, listen
 from lab_utils.serve.llm.engine_process import EngineProcess
 from lab_utils.serve.llm.messages import Settings
 from lab_utils.serve.llm.metrics import Metrics
 from lab_utils.serve.llm.request import Limits, Refused, parse
 from lab_utils.serve.llm.scheduler import Scheduler, Ticket
 
-BACKLOG = 2048
 LAST_WORDS_S = 1.0
 """For sending the refusals of those that a drain could not finish."""
 
 
-class Service:
+class Service(Draining):
     """What the handlers share, and the order in which it all ends."""
+
+    name, takes = "service", "POST /generate"
 
     def __init__(
         self, scheduler: Scheduler, metrics: Metrics, limits: Limits, tokenizer: Tokenizer | None
     ) -> None:
+        super().__init__(metrics)
         self.scheduler, self.metrics = scheduler, metrics
         self.limits, self.tokenizer = limits, tokenizer
-        self.draining = False
-        self.ending, self.at_once, self.idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.idle.set()
-        self._in_flight = 0
+        self.at_once = asyncio.Event()
 
     def drain(self) -> None:
         """Take nothing new; the second time, wait for nothing."""
         if self.draining:
             self.at_once.set()
-        self.draining = True
-        self.ending.set()
-
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        """Around a request: the service does not end within it."""
-        self._in_flight += 1
-        self.idle.clear()
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self.idle.set()
+        super().drain()
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text."""
@@ -89,49 +71,6 @@ class Service:
         self.scheduler.end(_leaving("The service ends, and the answer was not finished in time."))
         with suppress(TimeoutError):
             await asyncio.wait_for(self.idle.wait(), LAST_WORDS_S)
-
-
-class Answering(RequestHandler):
-    """Every answer that is no success is one sentence in JSON."""
-
-    def initialize(self, service: Service) -> None:
-        """By tornado, with what the route says."""
-        self.service = service
-
-    def write_error(self, status_code: int, **_: Any) -> None:
-        """By tornado: an unknown path, a wrong verb, or a fault of this program."""
-        if status_code in (404, 405):
-            sentence = f"There is no {self.request.method} {self.request.path}; "
-            sentence += "expected POST /generate, GET /metrics or GET /health."
-        else:
-            sentence = "The service has a fault; its log says more."
-        self.finish({"error": sentence})
-
-
-class Unknown(Answering):
-    """Any other path."""
-
-    def prepare(self) -> None:
-        """Before the verb is looked at."""
-        self.send_error(404)
-
-
-class Health(Answering):
-    """Whether to send requests here."""
-
-    async def get(self) -> None:
-        """Answers 200 or 503."""
-        self.set_status(503 if self.service.draining else 200)
-        await self.finish({"status": "draining" if self.service.draining else "ready"})
-
-
-class Figures(Answering):
-    """The page that Prometheus reads."""
-
-    async def get(self) -> None:
-        """In Prometheus's text form."""
-        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        await self.finish(self.service.metrics.text())
 
 
 class Generate(Answering):
@@ -269,22 +208,7 @@ async def _serve(engine: EngineProcess, settings: Settings, start_s: dict[str, f
     limits = Limits(engine.hello.context, engine.hello.vocabulary)
     tokenizer = None if settings.tokenizer is None else Tokenizer.from_file(settings.tokenizer)
     service = Service(scheduler, metrics, limits, tokenizer)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, service.drain)
-    shared = {"service": service}
-    application = Application(
-        [
-            (r"/generate", Generate, shared),
-            (r"/metrics", Figures, shared),
-            (r"/health", Health, shared),
-        ],
-        default_handler_class=Unknown,
-        default_handler_args=shared,
-        log_function=lambda handler: None,  # under load, each refusal would be a line of the log
-    )
-    sockets = bind_sockets(settings.port, settings.host, backlog=BACKLOG)
-    HTTPServer(application).add_sockets(sockets)
-    port = sockets[0].getsockname()[1]
+    _, port = listen(service, [(r"/generate", Generate)], settings.host, settings.port)
     print(f"Serving {Path(settings.path).name} at http://{settings.host}:{port}/", flush=True)
     done = asyncio.create_task(service.until_done(settings.drain_s))
     steps = asyncio.create_task(scheduler.run())
