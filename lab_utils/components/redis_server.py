@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from lab_utils.components.catalogue import needed
+from lab_utils.components.ports import free_ports
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 
@@ -46,7 +47,7 @@ class RedisServer:
             self.socket = folder / "socket"
             # Redis can be handed no open socket, so another process may take the port in between.
             for left in reversed(range(TRIES)):
-                self.port = _free_port()
+                (self.port,) = free_ports(1)
                 self._process = Process(
                     "Redis", self._command(program, folder), ready=self._answers, folder=folder
                 )
@@ -104,9 +105,3 @@ class RedisServer:
                 return line.recv(16) == b"+PONG\r\n"
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port

@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import socket
 import sys
 import sysconfig
 import tempfile
@@ -33,6 +32,7 @@ from typing import Any, Self
 import httpx
 
 from lab_utils.components import environments
+from lab_utils.components.ports import free_ports
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import limited_to
@@ -194,7 +194,7 @@ class Triton:
                 return
 
     def _server(self, bundle: Path, packages: Path, python: Path, folder: Path) -> Process:
-        http, grpc, metrics = _free_ports(3)
+        http, grpc, metrics = free_ports(3)
         self.url = f"http://127.0.0.1:{http}"
         self.grpc_address = f"127.0.0.1:{grpc}"
         self.metrics_url = f"http://127.0.0.1:{metrics}/metrics"
@@ -247,12 +247,3 @@ def _reason(log: str) -> str | None:
         return f"the model {failed['model']} could not be loaded: {cause.strip()}"
     taken = TAKEN.search(log)
     return taken[0] if taken else None
-
-
-def _free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on now. (Triton cannot be given open sockets.)"""
-    with ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [one.getsockname()[1] for one in sockets]
