@@ -10,7 +10,8 @@ import typer
 
 def bench(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Which one; an unknown name lists them.")
+        str,
+        typer.Argument(metavar="NAME", help="Which one, or NAME/PART; an unknown name lists them."),
     ],
     scale: Annotated[
         str, typer.Option(metavar="ci|laptop|gpu", help="How much is measured.")
@@ -22,7 +23,7 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
-    from lab_utils.bench._document import document, find
+    from lab_utils.bench._document import UnfinishedError, document, find
     from lab_utils.errors import LabError
     from lab_utils.measure.interval import Interval, plain
     from lab_utils.scale import at
@@ -30,7 +31,11 @@ def bench(
     at(scale, ci=0, laptop=0)
     if repeats < 1:
         raise LabError(f"The number of repeats is {repeats}; expected at least 1.")
-    figures = find(name)(scale, repeats)
+    unfinished = None
+    try:
+        figures = find(name)(scale, repeats)
+    except UnfinishedError as error:
+        unfinished, figures = error, error.figures
     table = Table(title=f"./lab bench {name}", title_justify="left")
     for column in ("figure", "median", "95 % interval", "samples"):
         table.add_column(column)
@@ -43,3 +48,5 @@ def bench(
     Console(stderr=json).print(table)
     if json:
         print(jsonlib.dumps(document(name, scale, figures)))
+    if unfinished:
+        raise unfinished

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from lab_utils.models import pictures, resnet
+from lab_utils.models import stand_in as stand_in_weights
 from lab_utils.models.layers import layer_costs
 from lab_utils.optimize.inputs import preprocessed
 
@@ -83,14 +84,53 @@ def test_coarse_weights_damage_it(stand_in: resnet.ResNet, unseen: tuple[Tensor,
     assert accuracy(with_weights_of(3, stand_in.network), unseen) <= whole - 0.2
 
 
-def test_the_same_weights_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resnet, "FIT_PICTURES", 16)
-    monkeypatch.setattr(resnet, "STATISTICS_PICTURES", 16)
-    states = []
-    for path in (tmp_path / "first.pt", tmp_path / "second.pt"):
-        resnet._fit(path)
-        states.append(torch.load(path, weights_only=True))
-    first, second = states
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_array_equal(first[name].numpy(), second[name].numpy(), err_msg=name)
+@pytest.fixture(scope="module")
+def from_few() -> dict[str, Tensor]:
+    """Fitted here; only the last layer depends on how many pictures there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stand_in_weights, "FIT_PICTURES", stand_in_weights.STATISTICS_PICTURES)
+        return stand_in_weights.fitted(resnet.transforms())
+
+
+def test_what_the_course_carries_is_what_a_fit_gives(
+    stand_in: resnet.ResNet, from_few: dict[str, Tensor]
+) -> None:
+    carried = stand_in.network.state_dict()
+    assert carried.keys() == from_few.keys()
+    for name, value in from_few.items():
+        if name not in stand_in_weights.LAST and value.is_floating_point():
+            error = (carried[name] - value).norm() / value.norm().clamp(min=1e-6)
+            assert error < 1e-2, f"{name} is off by {error:.1%}"
+
+
+def test_nothing_is_fitted_where_it_is_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("pictures were drawn")
+
+    monkeypatch.setattr(pictures, "draw", refused)
+    stand_in_weights.made(resnet.transforms())
+
+
+@pytest.mark.parametrize("what", ["another seed", "nothing carried"])
+def test_all_is_fitted_where_other_weights_are_drawn(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if what == "another seed":
+        monkeypatch.setattr(stand_in_weights, "SEED", 51)
+    else:
+        monkeypatch.setattr(stand_in_weights, "CARRIED", tmp_path / "missing")
+    monkeypatch.setattr(stand_in_weights, "fitted", lambda _: {"fitted": torch.ones(1)})
+    assert stand_in_weights.made(resnet.transforms()).keys() == {"fitted"}
+
+
+def test_what_is_carried_puts_a_fit_together_again(
+    from_few: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / stand_in_weights.FILE
+    stand_in_weights.carry(from_few, path)
+    monkeypatch.setattr(stand_in_weights, "CARRIED", path)
+    made = stand_in_weights.made(resnet.transforms())
+    assert made.keys() == from_few.keys()
+    for name, value in from_few.items():
+        if value.is_floating_point():
+            np.testing.assert_array_equal(made[name].numpy(), value.numpy(), err_msg=name)
