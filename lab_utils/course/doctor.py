@@ -62,10 +62,10 @@ def _weights() -> str:
         return "ResNet-50: ImageNet weights from the hub, downloaded"
     if any(cache_folder().glob("resnet50-stand-in-*.pt")):
         return (
-            "ResNet-50: the stand-in, fitted here (the hub did not answer; "
+            "ResNet-50: the stand-in (the hub did not answer; "
             "INFERENCE_LAB_WEIGHTS=hub asks again)"
         )
-    return "ResNet-50: none yet; the first use asks the hub, and fits the stand-in without it"
+    return "ResNet-50: none yet; the first use asks the hub, and takes the stand-in without it"
 
 
 def _consequence(notebook: Notebook, present: dict[str, bool]) -> str:
