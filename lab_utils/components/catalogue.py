@@ -154,6 +154,13 @@ CATALOGUE = {
             "lesson 3.2 shows the embedded store alone",
         ),
         Component(
+            "mlflow",
+            "the registry of models: versions, signatures, aliases; in an environment of its own",
+            environments.get("mlflow"),
+            "lesson 3.4 makes it at its start, and stops there in one sentence where it cannot",
+            environment="mlflow",
+        ),
+        Component(
             "tvm",
             "a compiler that searches for the fastest program; in an environment of its own",
             environments.get("tvm"),

@@ -85,6 +85,7 @@ ENVIRONMENTS = {
     for environment in (
         Environment("triton", "NVIDIA Triton Inference Server", size_mb=600, about_s=30),
         Environment("feast", "Feast", size_mb=570, about_s=20),
+        Environment("mlflow", "MLflow", size_mb=300, about_s=15),
         Environment("tvm", "Apache TVM", size_mb=370, about_s=15),
         Environment("tvm_tuning", "Apache TVM's tuner", size_mb=500, about_s=20),
     )

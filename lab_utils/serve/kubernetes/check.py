@@ -8,6 +8,7 @@ from pathlib import Path
 from lab_utils.serve.kubernetes.agreement import disagreements
 from lab_utils.serve.kubernetes.manifests import read
 from lab_utils.serve.kubernetes.schema_check import mistakes
+from lab_utils.serve.kubernetes.traffic import misrouted
 
 
 def check(paths: Sequence[Path]) -> list[str]:
@@ -18,4 +19,4 @@ def check(paths: Sequence[Path]) -> list[str]:
     """
     documents = read(paths)
     found = [mistake for document in documents for mistake in mistakes(document)]
-    return found or list(disagreements(documents))
+    return found or [*disagreements(documents), *misrouted(documents)]

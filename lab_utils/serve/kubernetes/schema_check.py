@@ -1,8 +1,8 @@
 """Documents against the schemas of their kinds, with no cluster.
 
-Kubernetes' own kinds are known to `kubernetes-validate`. For KEDA's and KServe's, and for the
-adapter's configuration, `schemas` holds theirs, each with its source. Fields that a schema does not
-name are mistakes: a cluster would drop them or refuse the file.
+Kubernetes' own kinds are known to `kubernetes-validate`. For KEDA's, KServe's, Istio's and Seldon
+Core's, and for the adapter's configuration, `schemas` holds theirs, each with its source. Fields
+that a schema does not name are mistakes: a cluster would drop them or refuse the file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from lab_utils.serve.kubernetes.manifests import FOLDER, Document
 SCHEMAS = {
     ("keda.sh/v1alpha1", "ScaledObject"): "scaled_object.json",
     ("serving.kserve.io/v1beta1", "InferenceService"): "inference_service.json",
+    ("networking.istio.io/v1", "VirtualService"): "virtual_service.json",
+    ("networking.istio.io/v1", "DestinationRule"): "destination_rule.json",
+    ("mlops.seldon.io/v1alpha1", "Experiment"): "seldon_experiment.json",
+    ("mlops.seldon.io/v1alpha1", "Model"): "seldon_model.json",
 }
 ADAPTER_CONFIG = "prometheus_adapter.json"
 ADAPTER_KEYS = {"rules", "externalRules", "resourceRules"}
