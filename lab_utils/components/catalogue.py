@@ -148,6 +148,13 @@ CATALOGUE = {
             environment="feast",
         ),
         Component(
+            "chaos",
+            "Chaos Toolkit, experiments that break things; in an environment of its own",
+            environments.get("chaos"),
+            "lesson 3.7 makes it at its start, and stops there in one sentence where it cannot",
+            environment="chaos",
+        ),
+        Component(
             "redis-server",
             "keeps the features of payments, shared by all scorers",
             "./lab installs it on Linux; elsewhere: apt install redis-server, brew install redis",

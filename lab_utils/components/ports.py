@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from contextlib import ExitStack
+from pathlib import Path
+
+from lab_utils.errors import LabError
+
+OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+OUTGOING_FROM = 32_768
+"""Linux's usual beginning of the range."""
+TRIES = 100
 
 
 def free_ports(count: int) -> list[int]:
@@ -16,3 +25,24 @@ def free_ports(count: int) -> list[int]:
             stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
         ]
         return [one.getsockname()[1] for one in sockets]
+
+
+def lasting_port() -> int:
+    """A free loopback port for a server that comes and goes under one address.
+
+    It lies below the range of outgoing connections. In that range, one may take the port while
+    nobody listens on it; and a client that asks an absent server there may even connect to itself.
+    Raises LabError where none is found.
+    """
+    try:
+        below = int(OUTGOING.read_text().split()[0])
+    except OSError:  # not Linux
+        below = OUTGOING_FROM
+    for _ in range(TRIES):
+        port = random.randrange(below // 2, below)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
+    raise LabError(f"No free port was found from {below // 2} to {below}; close some programs.")

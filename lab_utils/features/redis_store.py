@@ -94,8 +94,8 @@ class RedisStore:
             for command in self.commands(payment):
                 trip.execute_command(*command)
             answers = trip.execute()
-        newest_s, covers_from_s = answers[0]
-        customer, terminal, frauds = (_events(members) for members in answers[-3:])
+            newest_s, covers_from_s = answers[0]
+            customer, terminal, frauds = (_events(members) for members in answers[-3:])
         return History(customer, terminal, frauds, newest_s, covers_from_s)
 
     def commands(self, payment: Payment) -> list[tuple[Any, ...]]:
@@ -164,7 +164,7 @@ class RedisStore:
                 f"The feature store at {self._where} did not answer within "
                 f"{1e3 * self._deadline_s:g} ms; score without its features.",
             ) from None
-        except redis.RedisError as error:
+        except (redis.RedisError, struct.error) as error:  # struct: members that are no events
             raise StoreError(
                 "down",
                 f"The feature store at {self._where} cannot be used ({error}); score without its "

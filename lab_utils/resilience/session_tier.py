@@ -37,12 +37,15 @@ class SessionTier:
 
     def __init__(self, model: Path | bytes, device: Device, *, threads: int = 1) -> None:
         import onnxruntime
-        import torch
 
-        # Asked without a GPU, the provider complains at length. With one it needs CUDA's libraries,
-        # which PyTorch's import has loaded.
-        if device == "cuda" and not torch.cuda.is_available():
-            raise LabError(NONE_HERE.format(device))
+        if device == "cuda":
+            # Asked without a GPU, the provider complains at length. With one it needs CUDA's
+            # libraries, which PyTorch's import has loaded; a tier on the processor starts sooner
+            # without it.
+            import torch
+
+            if not torch.cuda.is_available():
+                raise LabError(NONE_HERE.format(device))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         source = model if isinstance(model, bytes) else str(model)

@@ -1,6 +1,7 @@
 """A store that is down, slow, cold or stale is told as such; nothing is served as zero."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from lab_utils.errors import LabError
 from lab_utils.features.memory_store import MemoryStore
 from lab_utils.features.online import OnlineFeatures, Served
 from lab_utils.features.payment import Payment
-from lab_utils.features.redis_store import RedisStore
+from lab_utils.features.redis_store import RedisStore, connect
 from lab_utils.features.sqlite_store import SqliteStore
 from lab_utils.features.windows import FROM_HISTORY, LATE_S
 from lab_utils.models.fraud.feature_names import AT_HAND, DAY_S, FEATURES
@@ -92,6 +93,17 @@ def test_sqlite_that_is_no_database(tmp_path: Path) -> None:
     path.write_text("a letter of many lines\n" * 100)
     with pytest.raises(LabError, match=r"features\.db cannot be used"):
         SqliteStore(path)
+
+
+def test_what_somebody_else_has_written_into_redis_is_no_event(redis_server: RedisServer) -> None:
+    prefix = "written by others:"
+    store = RedisStore(redis_server.socket, deadline_s=PATIENT_S, prefix=prefix)
+    store.begin()
+    with connect(redis_server.socket, timeout_s=PATIENT_S) as client:
+        client.zadd(f"{prefix}customer:1", {"no event": NOW_S})
+        client.set(f"{prefix}terminal:5", "no set")
+    assert_only_at_hand(OnlineFeatures(store).of(PAYMENT), "down")
+    assert_only_at_hand(OnlineFeatures(store).of(replace(PAYMENT, customer=3, terminal=5)), "down")
 
 
 def test_sqlite_keeps_what_it_has(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ ENVIRONMENTS = {
         Environment("triton", "NVIDIA Triton Inference Server", size_mb=600, about_s=30),
         Environment("feast", "Feast", size_mb=570, about_s=20),
         Environment("mlflow", "MLflow", size_mb=300, about_s=15),
+        Environment("chaos", "Chaos Toolkit", size_mb=30, about_s=5),
         Environment("tvm", "Apache TVM", size_mb=370, about_s=15),
         Environment("tvm_tuning", "Apache TVM's tuner", size_mb=500, about_s=20),
     )

@@ -13,11 +13,16 @@ The table takes new rows only; a trigger refuses to change or delete one.
 
 Idempotent: of two answers to one transaction the first that was written counts, and both callers
 are given it. A client that asks again after a time-out gets what it would have got.
+
+A full disk: nothing can be recorded, so nobody is answered. With a *reserve*, a file beside the log
+that holds nothing, the log goes on: it deletes the file and has that much room, for as long as
+somebody needs to make more. `reserve_left` says whether it is still there; alert on it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -46,6 +51,10 @@ COLUMNS = "transaction_id, asked, answered"
 BUSY_S = 5.0
 """For another process that writes the same file."""
 MOST_TOGETHER = 512
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""What SQLite says of a full disk, by where it meets it."""
+LEAST_ROOM = 64 * 1024
+"""Bytes with which a commit can be tried again."""
 
 
 class AuditError(LabError):
@@ -67,12 +76,15 @@ Pending = tuple[Entry, "Future[Entry]"]
 class AuditLog:
     """The log in a file, which is made where it is missing; one thread writes.
 
-    Raises AuditError where there can be no such file, LabError where it is something else.
+    reserve_bytes: of the reserve, which all that write this log share and which is made, or made
+    again, now; without room for it there is none, since a full disk must not keep a gateway from
+    starting. Raises AuditError where there can be no log, LabError where it is something else.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reserve_bytes: int = 0) -> None:
         self.path = path
         self.commits = 0
+        self._reserve = path.with_name(f"{path.name}.reserve")
         self._pending: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._closed = False
         try:
@@ -86,8 +98,15 @@ class AuditLog:
             raise AuditError(_sentence(path, error)) from None
         except sqlite3.DatabaseError as error:
             raise LabError(f"{path} is no audit log ({error}); name another file.") from None
+        if reserve_bytes:
+            self._make_reserve(reserve_bytes)
         self._writer = threading.Thread(target=self._write, name="audit log", daemon=True)
         self._writer.start()
+
+    @property
+    def reserve_left(self) -> bool:
+        """Whether there is a reserve that has not been given up."""
+        return self._reserve.exists()
 
     async def record(self, entry: Entry) -> Entry:
         """The entry that counts for this transaction, once it is on disk.
@@ -132,20 +151,48 @@ class AuditLog:
             if last:
                 return
 
+    def _make_reserve(self, size: int) -> None:
+        """Claimed from the disk, not only announced: a sparse file would take no room."""
+        try:
+            with open(self._reserve, "ab") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+
+    def _give_up_reserve(self) -> bool:
+        """Whether there is room now: another process may have given it up a moment ago."""
+        had = self.reserve_left
+        self._reserve.unlink(missing_ok=True)
+        free = os.statvfs(self.path.parent)
+        return had or free.f_bavail * free.f_frsize >= LEAST_ROOM
+
     def _commit(self, together: Sequence[Pending]) -> None:
         try:
-            self._file.execute("BEGIN IMMEDIATE")
-            kept = [self._add(entry) for entry, _ in together]
-            self._file.execute("COMMIT")
+            try:
+                kept = self._written(together)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in NO_ROOM or not self._give_up_reserve():
+                    raise
+                kept = self._written(together)
         except sqlite3.Error as error:
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
             for _, done in together:
                 _settle(done, AuditError(_sentence(self.path, error)))
             return
         self.commits += 1
         for (_, done), entry in zip(together, kept, strict=True):
             _settle(done, entry)
+
+    def _written(self, together: Sequence[Pending]) -> list[Entry]:
+        """The entries that count, on disk; or all as it was, and the error."""
+        try:
+            self._file.execute("BEGIN IMMEDIATE")
+            kept = [self._add(entry) for entry, _ in together]
+            self._file.execute("COMMIT")
+        except sqlite3.Error:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            raise
+        return kept
 
     def _add(self, entry: Entry) -> Entry:
         added = self._file.execute(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ from lab_utils.serve.draining import Answering, Draining, listen
 from lab_utils.serve.fraud.audit import AuditError, AuditLog
 from lab_utils.serve.fraud.metrics import Metrics
 from lab_utils.serve.fraud.request import LONGEST_BODY, Refused, not_ahead, parse
-from lab_utils.serve.fraud.scoring import Scoring, chain_of, model_tier
+from lab_utils.serve.fraud.scoring import ModelCall, Scoring, chain_of, model_tier
 from lab_utils.serve.fraud.settings import Settings
 
 UNRECORDED = 503
 REDIS_THREADS = 4
+Around = Callable[[str, ModelCall], ModelCall]
+"""A tier's name and its model's call → the call that is made in its place."""
 
 
 class Gateway(Draining):
@@ -41,9 +44,16 @@ class Gateway(Draining):
 
     name, takes = "gateway", "POST /score"
 
-    def __init__(self, scoring: Scoring, metrics: Metrics, settings: Settings) -> None:
+    def __init__(
+        self,
+        scoring: Scoring,
+        metrics: Metrics,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
         super().__init__(metrics)
         self.scoring, self.metrics, self.settings = scoring, metrics, settings
+        self.clock = clock
 
     async def until_done(self) -> None:
         """Returns when all that was taken is answered, or the drain's time is over."""
@@ -81,7 +91,7 @@ class Score(Answering):
             raise Refused(UNRECORDED, "draining", "The gateway ends; ask another one.")
         payment = parse(self.request.body)
         if (epoch_s := gateway.settings.epoch_s) is not None:
-            not_ahead(payment, time.time() - epoch_s, gateway.settings.clock_slack_s)
+            not_ahead(payment, gateway.clock() - epoch_s, gateway.settings.clock_slack_s)
         return await gateway.scoring.reply(payment)
 
 
@@ -91,21 +101,29 @@ def _store(settings: Settings) -> Store:
     return SqliteStore(Path(settings.sqlite))
 
 
-async def run(settings: Settings) -> None:
-    """The gateway, until it is told to end and has."""
+def itself(name: str, score: ModelCall) -> ModelCall:
+    """An `Around` that changes nothing."""
+    return score
+
+
+async def run(
+    settings: Settings, *, around: Around = itself, clock: Callable[[], float] = time.time
+) -> None:
+    """The gateway, until it is told to end and has. clock: this machine's, in Unix seconds."""
     with ExitStack() as stack:
         features = OnlineFeatures(_store(settings), stale_after_s=settings.stale_after_s)
         stack.callback(features.store.close)
         tiers = []
         for name, path in settings.models.items():
             session = stack.enter_context(SessionTier(Path(path), "cpu"))
-            tiers.append(model_tier(name, session, settings.policy))
-        log = stack.enter_context(AuditLog(Path(settings.audit)))
+            tiers.append(model_tier(name, around(name, session), settings.policy))
+        reserve = settings.audit_reserve_bytes
+        log = stack.enter_context(AuditLog(Path(settings.audit), reserve_bytes=reserve))
         chain = chain_of(tiers, settings.rules, settings.policy)
         threads = 1 if settings.redis is None else REDIS_THREADS  # a file has one connection
         scoring = Scoring(features, chain, log, settings.policy, settings.model, threads)
         stack.callback(scoring.close)
-        gateway = Gateway(scoring, Metrics(), settings)
+        gateway = Gateway(scoring, Metrics(lambda: log.reserve_left), settings, clock)
         server, port = listen(
             gateway,
             [(r"/score", Score)],

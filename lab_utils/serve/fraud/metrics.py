@@ -7,10 +7,10 @@ answers in time and all answers, to be divided by whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (
     0.001,
@@ -34,9 +34,12 @@ SECONDS = (
 
 
 class Metrics:
-    """The figures of one gateway, in a registry of their own."""
+    """The figures of one gateway, in a registry of their own.
 
-    def __init__(self) -> None:
+    reserve_left: whether the audit log still has its reserve, asked at each look.
+    """
+
+    def __init__(self, reserve_left: Callable[[], bool] = lambda: False) -> None:
         self.registry = registry = CollectorRegistry()
         self.latency = Histogram(
             "fraud_answer_seconds", "From body to answer", buckets=SECONDS, registry=registry
@@ -56,6 +59,8 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        reserve = Gauge("fraud_audit_reserve", "1 while the log has its reserve", registry=registry)
+        reserve.set_function(lambda: float(reserve_left()))
 
     def answered(self, reply: Mapping[str, Any], took_s: float) -> None:
         """Count a reply."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -33,8 +33,8 @@ from lab_utils.serve.fraud.audit import AuditLog, Entry
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.request import CONFLICT, Refused
 
-Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Rows (N, features) in float32 → (N,) probabilities of fraud."""
+ModelCall = Callable[[NDArray[np.float32]], Awaitable[NDArray[Any]]]
+"""Rows (N, features) in float32 → N probabilities of fraud, in any shape; it is awaited."""
 WAITING_PER_THREAD = 8
 
 
@@ -50,9 +50,9 @@ Chained = Chain[Known, float]
 
 
 def model_tier(
-    name: str, score: Callable[[NDArray[np.float32]], Any], policy: Policy, *, most_inside: int = 64
+    name: str, score: ModelCall, policy: Policy, *, most_inside: int = 64
 ) -> Tier[Known, float]:
-    """A model as a tier. score: an async callable from rows (1, features) to probabilities.
+    """A model as a tier, asked for one payment at a time.
 
     A score that is no probability counts as a failure.
     """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab_utils.components.process import Process
@@ -35,7 +35,9 @@ class FraudService(Process):
     tier. audit: the log's file; what is in it already is remembered. redis: a server's Unix socket
     for the features; None keeps them in a file beside the log. model: what answers call the models'
     version. stale_after_s, epoch_s, clock_slack_s: as `OnlineFeatures` and `Settings` have them.
-    drain_s: how long taken payments may go on after the block.
+    drain_s: how long taken payments may go on after the block. audit_reserve_mb: room that the log
+    keeps for a full disk; 0: none. port: where it listens; 0: any free one. module, arguments: of
+    the process, where it is to be another than the gateway's; its first argument is the settings.
 
     Raises LabError for a file that is missing, and with the process's own words where it does not
     start.
@@ -54,6 +56,10 @@ class FraudService(Process):
         epoch_s: float | None = None,
         clock_slack_s: float = 60.0,
         drain_s: float = 2.0,
+        audit_reserve_mb: float = 0,
+        port: int = 0,
+        module: str = "lab_utils.serve.fraud.gateway",
+        arguments: Sequence[str] = (),
         start_timeout_s: float = 60,
     ) -> None:
         for name, file in models.items():
@@ -71,10 +77,12 @@ class FraudService(Process):
             epoch_s=epoch_s,
             clock_slack_s=clock_slack_s,
             drain_s=drain_s,
+            audit_reserve_bytes=round(audit_reserve_mb * 2**20),
+            port=port,
         )
         super().__init__(
             "The fraud gateway",
-            [sys.executable, "-m", "lab_utils.serve.fraud.gateway", told.json()],
+            [sys.executable, "-m", module, told.json(), *arguments],
             ready=lambda: bool(self.url),
             environment=thread_environment(1),
             start_timeout_s=start_timeout_s,

@@ -16,7 +16,8 @@ class Settings:
 
     models: a tier's name → its ONNX file, the best first. redis: a server's Unix socket; None: the
     store is the file `sqlite`. epoch_s: when the payments' count began, on this machine's clock;
-    None: payments are not held against it. host, port: where it listens; 0 is any free port.
+    None: payments are not held against it. audit_reserve_bytes: of the log's reserve. host, port:
+    where it listens; 0 is any free port.
     """
 
     models: dict[str, str]
@@ -30,6 +31,7 @@ class Settings:
     epoch_s: float | None
     clock_slack_s: float
     drain_s: float
+    audit_reserve_bytes: int = 0
     host: str = "127.0.0.1"
     port: int = 0
 

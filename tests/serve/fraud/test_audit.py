@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab_utils.components.small_disk import SmallDisk
 from lab_utils.errors import LabError
 from lab_utils.serve.fraud.audit import AuditError, AuditLog, Entry, replayed
 
@@ -164,3 +165,45 @@ def test_a_closed_log_takes_nothing(path: Path) -> None:
         pass
     with pytest.raises(AuditError, match="is closed"):
         asyncio.run(log.record(entry(1)))
+
+
+@pytest.mark.skipif(not SmallDisk.possible(), reason="only root may mount a small disk")
+@pytest.mark.parametrize("reserve_mb", [0, 1])
+def test_with_a_reserve_a_full_disk_stops_nobody(reserve_mb: int) -> None:
+    async def main(disk: SmallDisk) -> int:
+        path = disk.folder / "audit.sqlite"
+        answered = 0
+        with AuditLog(path, reserve_bytes=reserve_mb * 2**20) as log:
+            await log.record(entry(0))
+            assert log.reserve_left == bool(reserve_mb)
+            disk.fill()
+            for number in range(1, 40):
+                try:
+                    await log.record(entry(number))
+                except AuditError:
+                    break
+                answered += 1
+            assert not log.reserve_left
+            disk.clear()
+            await log.record(entry(100))
+        assert len(list(replayed(path))) == answered + 2
+        with AuditLog(path, reserve_bytes=reserve_mb * 2**20) as log:
+            assert log.reserve_left == bool(reserve_mb)  # made again
+        return answered
+
+    with SmallDisk(4) as disk:
+        answered = asyncio.run(main(disk))
+    assert answered == 39 if reserve_mb else answered < 39
+
+
+def test_a_disk_without_room_for_a_reserve_keeps_no_gateway_from_starting(path: Path) -> None:
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, was[1]))
+    try:
+        with AuditLog(path, reserve_bytes=2**20) as log:
+            assert not log.reserve_left
+            assert asyncio.run(log.record(entry(1))) == entry(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was)
+        signal.signal(signal.SIGXFSZ, before)
