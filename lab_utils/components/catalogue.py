@@ -155,6 +155,20 @@ CATALOGUE = {
             environment="chaos",
         ),
         Component(
+            "mlserver",
+            "Seldon's MLServer, a model server; in an environment of its own",
+            environments.get("mlserver"),
+            "the fraud gateway runs its models in its own process",
+            environment="mlserver",
+        ),
+        Component(
+            "kserve",
+            "the KServe runtime, a model server; in an environment of its own",
+            environments.get("kserve"),
+            "the fraud gateway runs its models in its own process",
+            environment="kserve",
+        ),
+        Component(
             "redis-server",
             "keeps the features of payments, shared by all scorers",
             "./lab installs it on Linux; elsewhere: apt install redis-server, brew install redis",

@@ -8,9 +8,9 @@ Each part is a module with a `measure` of its own; see there for the figures' me
 from __future__ import annotations
 
 from lab_utils.bench._document import Figure
-from lab_utils.bench.fraud import simulation
+from lab_utils.bench.fraud import gateway, simulation, switching
 
-PARTS = (simulation,)
+PARTS = (gateway, switching, simulation)
 
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:

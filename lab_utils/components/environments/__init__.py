@@ -87,6 +87,8 @@ ENVIRONMENTS = {
         Environment("feast", "Feast", size_mb=570, about_s=20),
         Environment("mlflow", "MLflow", size_mb=300, about_s=15),
         Environment("chaos", "Chaos Toolkit", size_mb=30, about_s=5),
+        Environment("mlserver", "MLServer", size_mb=400, about_s=20),
+        Environment("kserve", "the KServe runtime", size_mb=400, about_s=20),
         Environment("tvm", "Apache TVM", size_mb=370, about_s=15),
         Environment("tvm_tuning", "Apache TVM's tuner", size_mb=500, about_s=20),
     )

@@ -1,4 +1,4 @@
-"""The gateway's process: HTTP before `scoring`.
+"""The gateway's process: HTTP and gRPC before `scoring`.
 
     POST /score    a payment, as `request.FORM` has it
                    → {"transaction_id": 7, "fraud": 0.01, "decision": "approve", "tier": "cpu",
@@ -6,8 +6,9 @@
     GET  /metrics  for Prometheus
     GET  /health   200 while payments are taken, 503 while it drains
 
-What is refused is said in {"error": "…"}. `service.FraudService` starts it. SIGTERM and Ctrl-C
-drain it: it takes nothing new, answers what it has taken, and ends.
+What is refused is said in {"error": "…"}. `rpc` has the same over gRPC, `administration` what an
+operator asks for on a port of its own. `service.FraudService` starts it. SIGTERM and Ctrl-C drain
+it: it takes nothing new, answers what it has taken, and ends.
 """
 
 from __future__ import annotations
@@ -16,27 +17,32 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lab_utils.errors import LabError
 from lab_utils.features.online import OnlineFeatures
+from lab_utils.features.payment import Payment
 from lab_utils.features.redis_store import RedisStore
 from lab_utils.features.sqlite_store import SqliteStore
 from lab_utils.features.store import Store
-from lab_utils.resilience.session_tier import SessionTier
 from lab_utils.serve.draining import Answering, Draining, listen
+from lab_utils.serve.fraud import rpc
+from lab_utils.serve.fraud.administration import administer
 from lab_utils.serve.fraud.audit import AuditError, AuditLog
+from lab_utils.serve.fraud.live_model import LiveModel, ModelCall, opened
 from lab_utils.serve.fraud.metrics import Metrics
-from lab_utils.serve.fraud.request import LONGEST_BODY, Refused, not_ahead, parse
-from lab_utils.serve.fraud.scoring import ModelCall, Scoring, chain_of, model_tier
+from lab_utils.serve.fraud.request import LONGEST_BODY, UNRECORDED, Refused, not_ahead, parse
+from lab_utils.serve.fraud.scoring import Scoring, chain_of, model_tier
 from lab_utils.serve.fraud.settings import Settings
 
-UNRECORDED = 503
 REDIS_THREADS = 4
 Around = Callable[[str, ModelCall], ModelCall]
 """A tier's name and its model's call → the call that is made in its place."""
+LAST_ANSWERS_S = 0.5
+"""For answers that are made and on their way; whoever keeps a stream open is cut off."""
 
 
 class Gateway(Draining):
@@ -55,6 +61,28 @@ class Gateway(Draining):
         self.scoring, self.metrics, self.settings = scoring, metrics, settings
         self.clock = clock
 
+    async def reply(self, read: Callable[[], Payment]) -> dict[str, Any]:
+        """The answer to the payment that `read` gives, counted. Raises Refused, counted as well."""
+        begun_s = time.perf_counter()
+        try:
+            reply = await self._reply(read)
+        except Refused as error:
+            self.metrics.refused.labels(error.reason).inc()
+            raise
+        self.metrics.answered(reply, time.perf_counter() - begun_s)
+        return reply
+
+    async def _reply(self, read: Callable[[], Payment]) -> dict[str, Any]:
+        if self.draining:
+            raise Refused(UNRECORDED, "draining", "The gateway ends; ask another one.")
+        payment = read()
+        if (epoch_s := self.settings.epoch_s) is not None:
+            not_ahead(payment, self.clock() - epoch_s, self.settings.clock_slack_s)
+        try:
+            return await self.scoring.reply(payment)
+        except AuditError as error:
+            raise Refused(UNRECORDED, "unrecorded", str(error)) from None
+
     async def until_done(self) -> None:
         """Returns when all that was taken is answered, or the drain's time is over."""
         await self.ending.wait()
@@ -69,30 +97,15 @@ class Score(Answering):
 
     async def post(self) -> None:
         """Answers 200 with a decision, or says in a sentence why there is none."""
-        metrics, begun_s = self.service.metrics, time.perf_counter()
-        with self.service.in_flight():
+        gateway: Gateway = self.service
+        with gateway.in_flight():
             try:
-                reply = await self._reply()
+                reply = await gateway.reply(lambda: parse(self.request.body))
             except Refused as error:
-                metrics.refused.labels(error.reason).inc()
                 self.set_status(error.status)
                 await self.finish({"error": str(error)})
-            except AuditError as error:
-                metrics.refused.labels("unrecorded").inc()
-                self.set_status(UNRECORDED)
-                await self.finish({"error": str(error)})
             else:
-                metrics.answered(reply, time.perf_counter() - begun_s)
                 await self.finish(reply)
-
-    async def _reply(self) -> dict[str, Any]:
-        gateway: Gateway = self.service
-        if gateway.draining:
-            raise Refused(UNRECORDED, "draining", "The gateway ends; ask another one.")
-        payment = parse(self.request.body)
-        if (epoch_s := gateway.settings.epoch_s) is not None:
-            not_ahead(payment, gateway.clock() - epoch_s, gateway.settings.clock_slack_s)
-        return await gateway.scoring.reply(payment)
 
 
 def _store(settings: Settings) -> Store:
@@ -110,18 +123,19 @@ async def run(
     settings: Settings, *, around: Around = itself, clock: Callable[[], float] = time.time
 ) -> None:
     """The gateway, until it is told to end and has. clock: this machine's, in Unix seconds."""
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         features = OnlineFeatures(_store(settings), stale_after_s=settings.stale_after_s)
         stack.callback(features.store.close)
-        tiers = []
-        for name, path in settings.models.items():
-            session = stack.enter_context(SessionTier(Path(path), "cpu"))
-            tiers.append(model_tier(name, around(name, session), settings.policy))
+        models = {}
+        for name, source in settings.models.items():
+            models[name] = LiveModel(await opened(source, settings.model), partial(around, name))
+            stack.push_async_callback(models[name].close)
+        tiers = [model_tier(name, model, settings.policy) for name, model in models.items()]
         reserve = settings.audit_reserve_bytes
         log = stack.enter_context(AuditLog(Path(settings.audit), reserve_bytes=reserve))
         chain = chain_of(tiers, settings.rules, settings.policy)
         threads = 1 if settings.redis is None else REDIS_THREADS  # a file has one connection
-        scoring = Scoring(features, chain, log, settings.policy, settings.model, threads)
+        scoring = Scoring(features, chain, log, settings.policy, threads)
         stack.callback(scoring.close)
         gateway = Gateway(scoring, Metrics(lambda: log.reserve_left), settings, clock)
         server, port = listen(
@@ -131,9 +145,14 @@ async def run(
             settings.port,
             max_body_size=LONGEST_BODY,
         )
+        calls, grpc_port = await rpc.listen(gateway, settings.host, settings.grpc_port)
+        _, operators = administer(models, settings.host)
+        print(f"gRPC at {settings.host}:{grpc_port}", flush=True)
+        print(f"For operators at http://{settings.host}:{operators}/", flush=True)
         print(f"Scoring payments at http://{settings.host}:{port}/", flush=True)
         await gateway.until_done()
         server.stop()
+        await calls.stop(grace=LAST_ANSWERS_S)
         await server.close_all_connections()
 
 

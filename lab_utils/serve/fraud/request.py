@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from lab_utils.errors import LabError
@@ -25,7 +26,7 @@ NUMBERS = {
     "amount": float,
 }
 FORM = '{"transaction_id": 7, "time_s": 90.0, "customer": 1, "terminal": 2, "amount": 9.5}'
-BAD, CONFLICT, TOO_LARGE, UNPROCESSABLE = 400, 409, 413, 422
+BAD, CONFLICT, TOO_LARGE, UNPROCESSABLE, UNRECORDED = 400, 409, 413, 422, 503
 
 
 class Refused(LabError):  # noqa: N818  it is the service's word for it
@@ -38,23 +39,33 @@ class Refused(LabError):  # noqa: N818  it is the service's word for it
 
 def parse(body: bytes) -> Payment:
     """The payment in a body, or Refused: 400 for no such form, 422 for numbers that cannot be."""
-    if len(body) > LONGEST_BODY:
-        raise Refused(
-            TOO_LARGE,
-            "too large",
-            f"The body has {len(body)} bytes; at most {LONGEST_BODY} are read.",
-        )
+    not_too_long(body)
     try:
         asked = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refused(BAD, "malformed", f"The body is not JSON; expected {FORM}.") from None
     if not isinstance(asked, dict):
         raise Refused(BAD, "malformed", f"The body is no JSON object; expected {FORM}.")
+    return checked(asked)
+
+
+def checked(asked: Mapping[str, Any]) -> Payment:
+    """The payment that these fields are, or Refused as `parse` does."""
     found = {name: _number(asked, name, kind) for name, kind in NUMBERS.items()}
     try:
         return Payment(**found)
     except LabError as error:
         raise Refused(UNPROCESSABLE, "impossible", str(error)) from None
+
+
+def not_too_long(body: bytes) -> None:
+    """Refused for a body that no payment needs."""
+    if len(body) > LONGEST_BODY:
+        raise Refused(
+            TOO_LARGE,
+            "too large",
+            f"The body has {len(body)} bytes; at most {LONGEST_BODY} are read.",
+        )
 
 
 def not_ahead(payment: Payment, now_s: float, slack_s: float) -> None:
@@ -69,7 +80,7 @@ def not_ahead(payment: Payment, now_s: float, slack_s: float) -> None:
         )
 
 
-def _number(asked: dict[str, Any], name: str, kind: type) -> Any:
+def _number(asked: Mapping[str, Any], name: str, kind: type) -> Any:
     if name not in asked:
         raise Refused(BAD, "malformed", f"The field {name} is missing; expected {FORM}.")
     value = asked[name]

@@ -1,6 +1,6 @@
 """A payment in, exactly one recorded answer out: features, then the chain of tiers, then the log.
 
-    scoring = Scoring(features, chain_of(scorer, rules, …), log, policy)
+    scoring = Scoring(features, chain_of(tiers, rules, policy), log, policy)
     reply = await scoring.reply(payment)
 
 A tier gets the features with the payment. Where some are missing, because the store is down, slow
@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lab_utils.features.online import OnlineFeatures, Served
 from lab_utils.features.payment import Payment
@@ -30,12 +27,14 @@ from lab_utils.resilience.bulkhead import Bulkhead
 from lab_utils.resilience.chain import Answer, Chain, Tier
 from lab_utils.resilience.deadline import Deadline
 from lab_utils.serve.fraud.audit import AuditLog, Entry
+from lab_utils.serve.fraud.live_model import LiveModel, is_probability
+from lab_utils.serve.fraud.live_model import ModelCall as ModelCall
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.request import CONFLICT, Refused
 
-ModelCall = Callable[[NDArray[np.float32]], Awaitable[NDArray[Any]]]
-"""Rows (N, features) in float32 → N probabilities of fraud, in any shape; it is awaited."""
 WAITING_PER_THREAD = 8
+RULES = "rules"
+"""The last tier's name, and what its answers call their model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +45,25 @@ class Known:
     served: Served
 
 
-Chained = Chain[Known, float]
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A probability of fraud, and the version of the model that it is from."""
+
+    probability: float
+    model: str
+
+
+Chained = Chain[Known, Scored]
 
 
 def model_tier(
-    name: str, score: ModelCall, policy: Policy, *, most_inside: int = 64
-) -> Tier[Known, float]:
-    """A model as a tier, asked for one payment at a time.
+    name: str, model: LiveModel, policy: Policy, *, most_inside: int = 64
+) -> Tier[Known, Scored]:
+    """A model as a tier. A score that is no probability counts as a failure."""
 
-    A score that is no probability counts as a failure.
-    """
-
-    async def ask(known: Known) -> float:
-        found = await score(known.served.values[np.newaxis])
-        return float(np.asarray(found).ravel()[0])
+    async def ask(known: Known) -> Scored:
+        found, version = await model.score(known.served.values[np.newaxis])
+        return Scored(float(np.asarray(found).ravel()[0]), version)
 
     return Tier(
         name,
@@ -67,28 +71,29 @@ def model_tier(
         budget_s=policy.model_s,
         breaker=breaker(name, calls=20, open_s=0.5),
         bulkhead=Bulkhead(most_inside),
-        accept=lambda probability: math.isfinite(probability) and 0 <= probability <= 1,
+        accept=lambda scored: is_probability(scored.probability),
     )
 
 
 def chain_of(
-    tiers: list[Tier[Known, float]], rules: RuleEngine, policy: Policy, *, most_inside: int = 512
+    tiers: list[Tier[Known, Scored]], rules: RuleEngine, policy: Policy, *, most_inside: int = 512
 ) -> Chained:
     """The tiers and, last, the rules, within what the features leave of the deadline."""
 
-    def last(known: Known) -> float:
+    def last(known: Known) -> Scored:
         payment = known.payment
         values = payment.amount, is_weekend(payment.time_s), is_night(payment.time_s)
-        return rules.score(dict(zip(AT_HAND, map(float, values), strict=True)))
+        found = rules.score(dict(zip(AT_HAND, map(float, values), strict=True)))
+        return Scored(found, RULES)
 
     left_s = policy.deadline_s - policy.features_s
-    return Chain(tiers, last=last, deadline_s=left_s, most_inside=most_inside)
+    return Chain(tiers, last=last, last_name=RULES, deadline_s=left_s, most_inside=most_inside)
 
 
 class Scoring:
     """What answers payments. Close it at the end: it has threads, and the log's file.
 
-    model: what answers call the models' version. threads: that may ask the store at once.
+    threads: that may ask the store at once.
     """
 
     def __init__(
@@ -97,11 +102,10 @@ class Scoring:
         chain: Chained,
         log: AuditLog,
         policy: Policy,
-        model: str,
         threads: int = 1,
     ) -> None:
         self.features, self.chain, self.log = features, chain, log
-        self.policy, self.model = policy, model
+        self.policy = policy
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="features")
         self._looking_up = Bulkhead(WAITING_PER_THREAD * threads)
 
@@ -131,7 +135,7 @@ class Scoring:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.log.close()
 
-    async def _answer(self, known: Known, deadline: Deadline) -> Answer[float]:
+    async def _answer(self, known: Known, deadline: Deadline) -> Answer[Scored]:
         """Of the chain; of its last tier alone where features are missing: no model is to blame."""
         if not known.served.missing:
             return await self.chain.answer(known, deadline)
@@ -140,16 +144,16 @@ class Scoring:
         reasons = (("features", known.served.why),)
         return Answer(value, self.chain.last_name, True, reasons, left_s - deadline.left_s)
 
-    def _entry(self, payment: Payment, served: Served, answer: Answer[float]) -> Entry:
-        degraded = answer.degraded
+    def _entry(self, payment: Payment, served: Served, answer: Answer[Scored]) -> Entry:
+        degraded, probability = answer.degraded, answer.value.probability
         said = {
             "transaction_id": payment.transaction_id,
-            "fraud": answer.value,
-            "decision": self.policy.decision(answer.value, payment.amount, degraded),
+            "fraud": probability,
+            "decision": self.policy.decision(probability, payment.amount, degraded),
             "tier": answer.tier,
             "degraded": degraded,
             "reason": f"{answer.reason} ({served.told})" if served.told else answer.reason,
-            "model": self.model,
+            "model": answer.value.model,
         }
         return Entry(payment.transaction_id, json.dumps(asdict(payment)), json.dumps(said))
 

@@ -4,7 +4,7 @@
         httpx.post(f"{service.url}/score", json={"transaction_id": 7, "time_s": 90.0, …})
 
 `gateway` says what it answers, `request` what may be asked, `scoring` how an answer comes about,
-`policy` what is made of a score, `audit` what is kept.
+`policy` what is made of a score, `audit` what is kept, `live_model` how a model is replaced.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import httpx
 
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
@@ -25,19 +27,23 @@ from lab_utils.serve.fraud.settings import Settings
 STOP_S = 2.0
 """Beyond the drain: the last answers are sent and the process ends."""
 FOREVER_S = 1e12
+SWITCH_S = 30.0
 READY = re.compile(r"Scoring payments at (http://\S+?)/\s")
+GRPC = re.compile(r"gRPC at (\S+)\s")
+OPERATORS = re.compile(r"For operators at (http://\S+?)/\s")
 
 
 class FraudService(Process):
     """The gateway, alive only inside the `with` block; `url` is known inside.
 
-    models: a tier's name → its ONNX file, (N, features) → (N, 1); the best first. rules: the last
-    tier. audit: the log's file; what is in it already is remembered. redis: a server's Unix socket
-    for the features; None keeps them in a file beside the log. model: what answers call the models'
-    version. stale_after_s, epoch_s, clock_slack_s: as `OnlineFeatures` and `Settings` have them.
-    drain_s: how long taken payments may go on after the block. audit_reserve_mb: room that the log
-    keeps for a full disk; 0: none. port: where it listens; 0: any free one. module, arguments: of
-    the process, where it is to be another than the gateway's; its first argument is the settings.
+    models: a tier's name → its ONNX file, (N, features) → (N, 1), or grpc://HOST:PORT/NAME on a
+    model server; the best first. rules: the last tier. audit: the log's file; what is in it already
+    is remembered. redis: a server's Unix socket for the features; None keeps them in a file beside
+    the log. model: what answers call the models' version, until `switch` names another.
+    stale_after_s, epoch_s, clock_slack_s: as `OnlineFeatures` and `Settings` have them. drain_s:
+    how long taken payments may go on after the block. audit_reserve_mb: room that the log keeps for
+    a full disk; 0: none. port: where it listens; 0: any free one. module, arguments: of the
+    process, where it is to be another than the gateway's; its first argument is the settings.
 
     Raises LabError for a file that is missing, and with the process's own words where it does not
     start.
@@ -45,7 +51,7 @@ class FraudService(Process):
 
     def __init__(
         self,
-        models: Mapping[str, Path],
+        models: Mapping[str, Path | str],
         rules: RuleEngine,
         policy: Policy,
         *,
@@ -62,11 +68,11 @@ class FraudService(Process):
         arguments: Sequence[str] = (),
         start_timeout_s: float = 60,
     ) -> None:
-        for name, file in models.items():
-            if not file.is_file():
-                raise LabError(f"The model of tier {name}, {file}, is not there; expected a file.")
+        for name, where in models.items():
+            if isinstance(where, Path) and not where.is_file():
+                raise LabError(f"The model of tier {name}, {where}, is not there; expected a file.")
         told = Settings(
-            models={name: str(file.resolve()) for name, file in models.items()},
+            models={name: _source(where) for name, where in models.items()},
             model=model,
             rules=rules,
             policy=policy,
@@ -92,5 +98,39 @@ class FraudService(Process):
     @property
     def url(self) -> str:
         """Where it answers; empty until it does."""
-        found = READY.search(self.log())
+        return self._said(READY)
+
+    @property
+    def grpc_address(self) -> str:
+        """Where it answers over gRPC, as host:port."""
+        return self._said(GRPC)
+
+    @property
+    def operators_url(self) -> str:
+        """Where it is administered."""
+        return self._said(OPERATORS)
+
+    def switch(self, tier: str, to: Path | str, version: str) -> None:
+        """Put another model in a tier's place, while it answers; the old one is closed then.
+
+        Raises LabError in the gateway's words where it cannot; then the old one goes on.
+        """
+        asked = {"tier": tier, "to": _source(to), "version": version}
+        answer = httpx.post(
+            f"{self.operators_url}/switch", json=asked, timeout=SWITCH_S, trust_env=False
+        )
+        if answer.is_error:
+            raise LabError(str(answer.json()["error"]))
+
+    def versions(self) -> dict[str, str]:
+        """A tier's name → the version of its model."""
+        found: dict[str, str] = httpx.get(f"{self.operators_url}/models", trust_env=False).json()
+        return found
+
+    def _said(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.search(self.log())
         return found[1] if found else ""
+
+
+def _source(where: Path | str) -> str:
+    return where if isinstance(where, str) else str(where.resolve())

@@ -14,10 +14,10 @@ from lab_utils.serve.fraud.policy import Policy
 class Settings:
     """As `FraudService` has them; paths as text.
 
-    models: a tier's name → its ONNX file, the best first. redis: a server's Unix socket; None: the
-    store is the file `sqlite`. epoch_s: when the payments' count began, on this machine's clock;
-    None: payments are not held against it. audit_reserve_bytes: of the log's reserve. host, port:
-    where it listens; 0 is any free port.
+    models: a tier's name → its model's source (`live_model.opened`), the best first. redis: a
+    server's Unix socket; None: the store is the file `sqlite`. epoch_s: when the payments' count
+    began, on this machine's clock; None: payments are not held against it. audit_reserve_bytes: of
+    the log's reserve. host, port, grpc_port: where it listens; 0 is any free port.
     """
 
     models: dict[str, str]
@@ -34,6 +34,7 @@ class Settings:
     audit_reserve_bytes: int = 0
     host: str = "127.0.0.1"
     port: int = 0
+    grpc_port: int = 0
 
     def json(self) -> str:
         """One line."""

@@ -21,17 +21,12 @@ from lab_utils.components.redis_server import RedisServer
 from lab_utils.errors import LabError
 from lab_utils.features.redis_store import RedisStore
 from lab_utils.models.fraud.feature_names import FEATURES
-from lab_utils.models.fraud.rules import Condition, Rule, RuleEngine
 from lab_utils.models.onnx_file import onnx_file
 from lab_utils.serve.fraud.audit import replayed
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.service import FraudService
+from tests.serve.fraud.made import GENEROUS, RULES
 
-RULES = RuleEngine((Rule((Condition("amount", True, 220.0),), 0.99),), ("amount",), 0.01)
-GENEROUS = Policy(
-    decline_from=0.9, review_from=0.5, review_amount=100.0, deadline_s=4, features_s=1, model_s=2
-)
-"""What is tested here is no speed, and a busy machine must not make a tier late."""
 NEXT = iter(range(10**9))
 
 

@@ -1,0 +1,117 @@
+"""A model is replaced while it answers, or stays where the new one is of no use."""
+
+import asyncio
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lab_utils.errors import LabError
+from lab_utils.models.fraud.feature_names import FEATURES
+from lab_utils.serve.fraud.live_model import LiveModel, Model, opened
+
+ROW = np.zeros((1, len(FEATURES)), np.float32)
+
+
+class Fake:
+    """A model that says one value when it is let, and remembers its end."""
+
+    def __init__(self, version: str, value: Any = 0.5) -> None:
+        self.value, self.closed, self.asked = value, False, 0
+        self.may = asyncio.Event()
+        self.may.set()
+        self.model = Model(version, self.score, self.close)
+
+    async def score(self, rows: Any) -> Any:
+        self.asked += 1
+        await self.may.wait()
+        assert not self.closed, "asked after its end"
+        if isinstance(self.value, Exception):
+            raise self.value
+        return np.array([[self.value]])
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_those_inside_are_answered_by_the_old_one_and_it_is_closed_after_them() -> None:
+    async def story() -> None:
+        old, new = Fake("1"), Fake("2")
+        live = LiveModel(old.model)
+        old.may.clear()
+        waiting = [asyncio.create_task(live.score(ROW)) for _ in range(5)]
+        await asyncio.sleep(0)
+        switching = asyncio.create_task(live.switch(new.model))
+        while live.version == "1":
+            await asyncio.sleep(0)
+        assert (await live.score(ROW))[1] == "2"
+        assert not old.closed
+        assert not switching.done()
+        old.may.set()
+        assert [version for _, version in await asyncio.gather(*waiting)] == ["1"] * 5
+        await switching
+        assert old.closed
+        assert not new.closed
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (math.nan, r"gives \[nan\].*expected one probability"),
+        (1.5, r"gives \[1.5\]"),
+        ([0.1, 0.2], "expected one probability"),
+        (LabError("No such model."), "gives no score: No such model."),
+    ],
+)
+def test_a_model_of_no_use_changes_nothing_and_is_closed(value: Any, sentence: str) -> None:
+    async def story() -> None:
+        old, new = Fake("1"), Fake("2", value)
+        live = LiveModel(old.model)
+        with pytest.raises(LabError, match=sentence):
+            await live.switch(new.model)
+        assert new.closed
+        assert not old.closed
+        assert (await live.score(ROW))[1] == "1"
+
+    asyncio.run(story())
+
+
+def test_a_call_that_is_given_up_does_not_keep_the_old_one() -> None:
+    async def story() -> None:
+        old, new = Fake("1"), Fake("2")
+        live = LiveModel(old.model)
+        old.may.clear()
+        task = asyncio.create_task(live.score(ROW))
+        await asyncio.sleep(0)
+        switching = asyncio.create_task(live.switch(new.model))
+        while live.version == "1":
+            await asyncio.sleep(0)
+        task.cancel()
+        await switching
+        assert old.closed
+
+    asyncio.run(story())
+
+
+def test_two_switches_at_once_come_one_after_the_other() -> None:
+    async def story() -> None:
+        models = [Fake(str(number)) for number in range(3)]
+        live = LiveModel(models[0].model)
+        await asyncio.gather(*(live.switch(one.model) for one in models[1:]))
+        assert [one.closed for one in models] == [True, True, False]
+        assert live.version == "2"
+
+    asyncio.run(story())
+
+
+def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.onnx"
+    nonsense.write_bytes(b"nonsense")
+    with pytest.raises(LabError, match="is not there; expected an ONNX file"):
+        asyncio.run(opened(str(tmp_path / "nothing"), "2"))
+    with pytest.raises(LabError, match="cannot be run"):
+        asyncio.run(opened(str(nonsense), "2"))
