@@ -31,12 +31,13 @@ class Paid:
 
     payments: all that were sent. failures: by cause; an answer that the rules gave is one, under
     the gateway's own words. answers: of each full answer, when it came in seconds from the start,
-    and the version of the model that it is from.
+    and the version of the model that it is from. latencies_s: of these, from when they were due.
     """
 
     payments: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     answers: list[tuple[float, str]] = field(default_factory=list)
+    latencies_s: list[float] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -86,3 +87,5 @@ def _load(
         load = open_loop(post(f"{url}/score", check=check), list(islice(bodies, count)), arrivals)
         paid.payments += load.requests
         paid.failures.update(load.failures)
+        assert load.latencies_s is not None  # this generator tells them apart
+        paid.latencies_s += load.latencies_s.tolist()

@@ -1,19 +1,17 @@
 """The whole way: a real model server, a gateway, payments that go on, and versions that change."""
 
 import json
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
-import httpx
 import pytest
 
 from lab_utils.components.model_servers.mlserver import MLServer
 from lab_utils.errors import LabError
+from lab_utils.serve.fraud.audit import replayed
+from lab_utils.serve.fraud.paying import paying
 from lab_utils.serve.fraud.roll_over import roll_over
 from lab_utils.serve.fraud.service import FraudService
 from tests.serve.fraud.made import GENEROUS, RULES, audit, constant
@@ -40,44 +38,32 @@ def gateway(server: MLServer, model: str, folder: Path) -> FraudService:
     )
 
 
+def bodies() -> Iterator[bytes]:
+    usual = {"time_s": 5e6, "customer": 1, "terminal": 2, "amount": 9.5}
+    return (json.dumps({"transaction_id": number} | usual).encode() for number in count())
+
+
 def test_payments_go_on_while_versions_change(
     server: MLServer, files: list[Path], tmp_path: Path
 ) -> None:
-    ended, numbers = threading.Event(), iter(range(10**9))
-    said: list[tuple[int, dict[str, object]]] = []
-
-    def pay(client: httpx.Client) -> None:
-        while not ended.is_set():
-            body = {"transaction_id": next(numbers), "time_s": 5e6, "customer": 1, "terminal": 2}
-            answer = client.post("/score", content=json.dumps(body | {"amount": 9.5}))
-            said.append((answer.status_code, answer.json()))
-
-    with ExitStack() as stack:
-        one = stack.enter_context(gateway(server, "fraud-0", tmp_path))
-        clients = [
-            stack.enter_context(httpx.Client(base_url=one.url, trust_env=False, timeout=30))
-            for _ in range(3)
-        ]
-        threads = stack.enter_context(ThreadPoolExecutor(3))
-        paying = [threads.submit(pay, client) for client in clients]
-        stack.callback(ended.set)  # before the threads are waited for
+    with (
+        gateway(server, "fraud-0", tmp_path) as one,
+        paying(one.url, bodies(), rate_rps=50) as paid,
+    ):
         for number in range(1, SWITCHES + 1):
             names = {"old": f"fraud-{number - 1}", "new": f"fraud-{number}"}
             roll_over(
                 [one], server, tier="model", file=files[number % 2], version=str(number), **names
             )
-            enough = len(said) + 5
-            while len(said) < enough and not any(thread.done() for thread in paying):
-                time.sleep(0.005)
-        ended.set()
-        for thread in paying:
-            thread.result()
+            enough, until_s = len(paid.answers) + 5, time.monotonic() + 20
+            while len(paid.answers) < enough and time.monotonic() < until_s:
+                time.sleep(0.01)
         assert server.loaded() == [f"fraud-{SWITCHES}"]
-    assert {status for status, _ in said} == {200}
-    scored = Counter((answer["model"], answer["tier"], answer["fraud"]) for _, answer in said)
-    assert set(scored) == {
-        (str(number), "model", (0.25, 0.75)[number % 2]) for number in range(SWITCHES + 1)
-    }
+    assert not paid.failures
+    assert set(paid.versions) == {str(number) for number in range(SWITCHES + 1)}
+    log = [json.loads(entry.answered) for entry in replayed(tmp_path / "audit")]
+    assert len(log) == paid.payments == len(paid.answers) == len(paid.latencies_s)
+    assert all(said["fraud"] == (0.25, 0.75)[int(said["model"]) % 2] for said in log)
     server.load("fraud-0", files[0])
     server.unload(f"fraud-{SWITCHES}")
 
