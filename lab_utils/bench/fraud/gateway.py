@@ -46,7 +46,7 @@ DEGRADED = "degraded"
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
     """The three figures."""
-    say("Predicted: bare_model_rps 30,000, saturation_rps 700, p99_ms_at_70pct 20.")
+    say("Predicted: bare_model_rps 90,000, saturation_rps 600, p99_ms_at_70pct 20.")
     with tempfile.TemporaryDirectory(prefix="fraud-") as folder:
         world = trained(Path(folder))
         bare = [bare_model_rps(Scorer(world.trees.read_bytes())) for _ in range(repeats)]

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -116,16 +117,26 @@ class FraudService(Process):
         Raises LabError in the gateway's words where it cannot; then the old one goes on.
         """
         asked = {"tier": tier, "to": _source(to), "version": version}
-        answer = httpx.post(
-            f"{self.operators_url}/switch", json=asked, timeout=SWITCH_S, trust_env=False
-        )
-        if answer.is_error:
-            raise LabError(str(answer.json()["error"]))
+        self._operate("POST", "/switch", asked)
 
     def versions(self) -> dict[str, str]:
         """A tier's name → the version of its model."""
-        found: dict[str, str] = httpx.get(f"{self.operators_url}/models", trust_env=False).json()
+        found: dict[str, str] = self._operate("GET", "/models")
         return found
+
+    def _operate(self, verb: str, path: str, body: dict[str, str] | None = None) -> Any:
+        url = f"{self.operators_url}{path}"
+        try:
+            answer = httpx.request(verb, url, json=body, timeout=SWITCH_S, trust_env=False)
+        except httpx.HTTPError as error:
+            raise LabError(
+                f"The fraud gateway gave no answer ({type(error).__name__}); see that it is "
+                "running."
+            ) from None
+        said = answer.json()
+        if answer.is_error:
+            raise LabError(str(said["error"]))
+        return said
 
     def _said(self, pattern: re.Pattern[str]) -> str:
         found = pattern.search(self.log())

@@ -107,5 +107,12 @@ def test_a_gateway_that_had_switched_is_switched_back(
         assert (one.versions(), server.loaded()) == ({"model": "0"}, ["fraud-0"])
 
 
+def test_a_gateway_that_has_ended_is_told(server: MLServer, tmp_path: Path) -> None:
+    with gateway(server, "fraud-0", tmp_path) as one:
+        one.stop()
+        with pytest.raises(LabError, match="gateway gave no answer"):
+            one.switch("model", server.source("fraud-0"), "2")
+
+
 def _refuses(tier: str, to: Path | str, version: str) -> None:
     raise LabError("not now")
