@@ -169,6 +169,14 @@ CATALOGUE = {
             environment="kserve",
         ),
         Component(
+            "envoy",
+            "the proxy before replicas and regions; in an environment of its own",
+            environments.get("envoy"),
+            "lessons 3.4 and 3.5 make it at their start, and stop there in one sentence where they "
+            "cannot",
+            environment="envoy",
+        ),
+        Component(
             "redis-server",
             "keeps the features of payments, shared by all scorers",
             "./lab installs it on Linux; elsewhere: apt install redis-server, brew install redis",

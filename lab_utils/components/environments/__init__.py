@@ -89,6 +89,7 @@ ENVIRONMENTS = {
         Environment("chaos", "Chaos Toolkit", size_mb=30, about_s=5),
         Environment("mlserver", "MLServer", size_mb=400, about_s=20),
         Environment("kserve", "the KServe runtime", size_mb=400, about_s=20),
+        Environment("envoy", "Envoy", size_mb=100, about_s=5),
         Environment("tvm", "Apache TVM", size_mb=370, about_s=15),
         Environment("tvm_tuning", "Apache TVM's tuner", size_mb=500, about_s=20),
     )
