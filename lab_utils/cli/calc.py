@@ -25,6 +25,7 @@ def calc(
     from lab_utils.cost.tokens import COST_PER_TOKEN
     from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
     from lab_utils.measure.canary import CANARY_SAMPLES, CANARY_SEQUENTIAL
+    from lab_utils.measure.distance import ROUND_TRIP
     from lab_utils.measure.laws import AMDAHL, FAN_OUT, LITTLES_LAW, SERIAL_SHARE
     from lab_utils.measure.percentile import PERCENTILE_SAMPLES
     from lab_utils.measure.queueing import MM1
@@ -36,7 +37,7 @@ def calc(
     from lab_utils.simulate.hpa import HPA
     from lab_utils.simulate.theory import ERLANG_C
 
-    laws = (LITTLES_LAW, AMDAHL, SERIAL_SHARE, PERCENTILE_SAMPLES, MM1, FAN_OUT)
+    laws = (LITTLES_LAW, AMDAHL, SERIAL_SHARE, PERCENTILE_SAMPLES, MM1, FAN_OUT, ROUND_TRIP)
     machine = (ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
     model = (decoder.KV_CACHE, decoder.LLM_MEMORY, decoder.PREFILL_DECODE, decoder.QUANT_SPEEDUP)
     serving = (decoder.SPECULATIVE, COST_PER_TOKEN, HPA)
