@@ -379,7 +379,8 @@ def _cluster(name: str, cluster: Cluster) -> dict[str, Any]:
             "enforcing_success_rate": 0,
             "interval": "0.25s",
             "base_ejection_time": _seconds(cluster.ejected_s),
-            "max_ejection_percent": 100,
+            # Half of them at most: where all fail in a row, the cause is not theirs.
+            "max_ejection_percent": 50,
         }
     return made
 
