@@ -62,8 +62,7 @@ def _weights() -> str:
         return "ResNet-50: ImageNet weights from the hub, downloaded"
     if any(cache_folder().glob("resnet50-stand-in-*.pt")):
         return (
-            "ResNet-50: the stand-in (the hub did not answer; "
-            "INFERENCE_LAB_WEIGHTS=hub asks again)"
+            "ResNet-50: the stand-in (the hub did not answer; INFERENCE_LAB_WEIGHTS=hub asks again)"
         )
     return "ResNet-50: none yet; the first use asks the hub, and takes the stand-in without it"
 
