@@ -29,6 +29,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: two would wait 40 ms for each other
 
             def do_GET(self) -> None:
                 self.send_response(owner.status)
