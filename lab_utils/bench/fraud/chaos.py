@@ -1,0 +1,80 @@
+"""What the fraud service does while one of its parts is broken.
+
+Two regions on this machine, payers who wait 50 ms and ask the other region when theirs refuses; one
+fault after the other, by Chaos Toolkit (`serve/fraud/chaos`). The log lies on this machine's disk,
+but for the full disk, which is a small one in memory; without root that fault is left out.
+
+- `answered_in_deadline`: the share of the payments that were answered within 50 ms of being due,
+  from a fault's beginning until it was mended, over all faults; `answered_in_deadline_NAME` of one.
+
+- `lost_or_doubled`: answers that a payer got and the audit log has not, or not so, and payments
+  that stand in it more than once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab_utils.bench._document import Figure, say
+from lab_utils.components import chaos_toolkit
+from lab_utils.components.small_disk import SmallDisk
+from lab_utils.measure.interval import plain, share
+from lab_utils.scale import at
+from lab_utils.serve.fraud.chaos.campaign import NAMES, Hypothesis, Outcome, books, campaign
+from lab_utils.serve.fraud.chaos.stage import Stage, prepared
+from lab_utils.serve.fraud.chaos.system import FraudSystem
+
+RATE_RPS = 100.0
+WINDOW_S = 2.0
+ON_A_SMALL_DISK = ("full_disk",)
+HYPOTHESIS = Hypothesis(in_time=0.9, flagged=1.0)
+"""Only a system that is well is broken; what it decides is not what is measured here."""
+
+
+def measure(scale: str, repeats: int) -> dict[str, Figure]:
+    """The figures, of `repeats` runs together."""
+    say("Predicted: answered_in_deadline 0.9999 for each fault, lost_or_doubled 0.")
+    hold_s = at(scale, ci=20.0, laptop=100.0)
+    chaos_toolkit.prepare()
+    outcomes: list[Outcome] = []
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="chaos-bench-") as name:
+        stage = prepared(Path(name))
+        for repeat in range(repeats):
+            for small_disk in (False, True):
+                names = [n for n in NAMES if (n in ON_A_SMALL_DISK) == small_disk]
+                if small_disk and not SmallDisk.possible():
+                    say(f"Left out, since only root may mount a small disk: {', '.join(names)}.")
+                    continue
+                folder = Path(name) / f"{repeat}-{small_disk}"
+                folder.mkdir()
+                more, bad = _run(stage, folder, names, hold_s, small_disk)
+                outcomes += more
+                wrong += bad
+    figures: dict[str, Figure] = {"answered_in_deadline": _share(outcomes)}
+    for name in dict.fromkeys(one.name for one in outcomes):
+        of_one = [one for one in outcomes if one.name == name]
+        figures[f"answered_in_deadline_{name}"] = _share(of_one)
+    return figures | {"lost_or_doubled": float(wrong)}
+
+
+def _run(
+    stage: Stage, folder: Path, names: Sequence[str], hold_s: float, small_disk: bool
+) -> tuple[list[Outcome], int]:
+    system = FraudSystem(stage, folder, rate_rps=RATE_RPS, small_disk=small_disk)
+    with system, system.watched(WINDOW_S) as prometheus:
+        found = campaign(system, prometheus, names, HYPOTHESIS, window_s=WINDOW_S, hold_s=hold_s)
+        assert system.payers is not None
+        audit = books(system.payers.paid, system.audit)
+    for one in found:
+        causes = ", ".join(f"{count} × {cause}" for cause, count in one.causes.items())
+        say(f"{one.name}: {plain(100 * one.through.median)} % of {one.through.n} {causes}")
+    return found, audit.lost + audit.doubled
+
+
+def _share(outcomes: Sequence[Outcome]) -> Figure:
+    counts = [one.through for one in outcomes]
+    answered = sum(round(one.median * one.n) for one in counts)
+    return share(answered, sum(one.n for one in counts))

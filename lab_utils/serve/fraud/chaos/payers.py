@@ -1,0 +1,218 @@
+"""Those who pay: they come by chance, wait 50 ms, and ask the other region before they give up.
+
+    with Payers(Terms(urls, rate_rps=80, deadline_s=0.05, epoch_s=…), payments, folder) as payers:
+        ...
+        payers.paid             # one record each, in the order in which they ended
+
+What a promise is kept or broken by is what they see. They are a process of their own, so that what
+they measure is not what a notebook does meanwhile; at `payers.url` they say to Prometheus what they
+have seen. What a gateway counts itself leaves out everybody who did not reach it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, start_http_server
+
+from lab_utils.components.process import Process
+from lab_utils.features.payment import Payment
+from lab_utils.measure.load.http import NotHttpError, Poster
+from lab_utils.resilience.attempts import TooSlow, within
+
+MODULE = "lab_utils.serve.fraud.chaos.payers"
+FIRST = 0.5
+"""Of the deadline: how long the home region may take before the other is asked."""
+OK, SERVER_ERROR = 200, 500
+
+
+@dataclass(frozen=True)
+class Terms:
+    """regions: addresses; a customer's home is one of them. rate_rps: payments, on average.
+    deadline_s: of each payer, from when it was due. epoch_s: when the payments' count began, Unix
+    seconds. ask_elsewhere: after any refusal; without it a refusal that blames the payment (400 to
+    499) is believed.
+    """
+
+    regions: Sequence[str]
+    rate_rps: float
+    deadline_s: float
+    epoch_s: float
+    ask_elsewhere: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What became of one payment. due_s: when it came, Unix seconds. took_s: until its payer knew.
+
+    answer: the gateway's, None where there was none by the deadline; cause: why.
+    """
+
+    number: int
+    due_s: float
+    took_s: float
+    answer: dict[str, Any] | None
+    cause: str
+
+    @property
+    def flagged(self) -> bool:
+        """Whether it was declined or sent to review."""
+        return self.answer is not None and self.answer["decision"] != "approve"
+
+    @property
+    def degraded(self) -> bool:
+        """Whether another than the first tier answered."""
+        return self.answer is not None and bool(self.answer["degraded"])
+
+
+class Counts:
+    """What the payers saw, for Prometheus."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.asked, self.in_time, self.flagged, self.degraded = (
+            Counter(f"payers_{name}", told, registry=self.registry)
+            for name, told in (
+                ("asked", "Payments that were answered, refused or given up"),
+                ("in_time", "Payments answered within the deadline"),
+                ("flagged", "Of these, declined or sent to review"),
+                ("degraded", "Of these, answered by another than the first tier"),
+            )
+        )
+
+    def add(self, paid: Paid) -> None:
+        """Count a payment."""
+        self.asked.inc()
+        self.in_time.inc(paid.answer is not None)
+        self.flagged.inc(paid.flagged)
+        self.degraded.inc(paid.degraded)
+
+
+class Payers(Process):
+    """Payers from the block's beginning to its end.
+
+    payments: played round and round, as if made now, each under a number of its own. folder: for
+    what is told and kept.
+    """
+
+    def __init__(self, terms: Terms, payments: Sequence[Payment], folder: Path) -> None:
+        self.terms = terms
+        self._kept = folder / "paid.jsonl"
+        told = folder / "payments.json"
+        told.write_text(json.dumps([asdict(payment) for payment in payments]))
+        command = [sys.executable, "-m", MODULE, json.dumps(asdict(terms))]
+        super().__init__(
+            "The payers", [*command, str(told), str(self._kept)], ready=lambda: bool(self.url)
+        )
+
+    @property
+    def paid(self) -> list[Paid]:
+        """All that have ended so far."""
+        whole = self._kept.read_text().rpartition("\n")[0]  # the last line may be half written
+        return [Paid(*json.loads(line)) for line in whole.splitlines()]
+
+    def between(self, since_s: float, until_s: float) -> list[Paid]:
+        """Those that were due then, in Unix seconds."""
+        return [one for one in self.paid if since_s <= one.due_s < until_s]
+
+
+async def pay(
+    terms: Terms,
+    payments: Sequence[Payment],
+    keep: Callable[[Paid], None],
+    ended: asyncio.Event,
+) -> None:
+    """Pay until it is ended; all that has come by then is kept when this returns."""
+    now = asyncio.get_running_loop().time
+    posters = [Poster(f"{url}/score") for url in terms.regions]
+    chance = random.Random(terms.seed)
+    unix_s = time.time() - now()
+    due_s = now()
+    paying: set[asyncio.Task[None]] = set()
+
+    async def one(number: int, due_s: float) -> None:
+        payment = payments[number % len(payments)]
+        body = _body(number, payment, time.time() - terms.epoch_s)
+        home = payment.customer % len(posters)
+        order = (posters[home], posters[home - 1])
+        answer, cause = await _asked(order, body, due_s + terms.deadline_s, terms)
+        keep(Paid(number, due_s + unix_s, now() - due_s, answer, cause))
+
+    for number in itertools.count():
+        due_s += chance.expovariate(terms.rate_rps)
+        await asyncio.sleep(max(0.0, due_s - now()))
+        if ended.is_set():
+            break
+        task = asyncio.create_task(one(number, due_s))
+        paying.add(task)
+        task.add_done_callback(paying.discard)
+    await asyncio.gather(*paying)
+    for poster in posters:
+        poster.close()
+
+
+async def _asked(
+    order: Sequence[Poster], body: bytes, until_s: float, terms: Terms
+) -> tuple[dict[str, Any] | None, str]:
+    """The first region's answer, or the next one's; or None and why. until_s: of the loop's."""
+    cause = "no answer in time"
+    for turn, poster in enumerate(order):
+        left_s = until_s - asyncio.get_running_loop().time()
+        limit_s = left_s if turn else min(left_s, FIRST * terms.deadline_s)
+        if limit_s <= 0:
+            break
+        try:
+            status, said = await within(partial(poster.post, body), limit_s)
+        except TooSlow:
+            cause = "no answer in time"
+        except (OSError, EOFError, NotHttpError):
+            cause = "no connection"
+        else:
+            if status == OK:
+                return json.loads(said), ""
+            cause = f"status {status}"
+            if status < SERVER_ERROR and not terms.ask_elsewhere:
+                break
+    return None, cause
+
+
+def _body(number: int, payment: Payment, now_s: float) -> bytes:
+    """The payment as if it were made now, on the payments' count."""
+    return json.dumps(asdict(payment) | {"transaction_id": number, "time_s": now_s}).encode()
+
+
+async def _main(terms: Terms, payments: Sequence[Payment], kept: Path) -> None:
+    counts, ended = Counts(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    server, _ = start_http_server(0, addr="127.0.0.1", registry=counts.registry)
+    with kept.open("w", buffering=1) as file:  # line by line
+
+        def keep(paid: Paid) -> None:
+            counts.add(paid)
+            row = [paid.number, paid.due_s, paid.took_s, paid.answer, paid.cause]
+            file.write(json.dumps(row) + "\n")
+
+        print(f"Paying; counted at http://127.0.0.1:{server.server_port}/", flush=True)
+        await pay(terms, payments, keep, ended)
+
+
+if __name__ == "__main__":
+    asyncio.run(
+        _main(
+            Terms(**json.loads(sys.argv[1])),
+            [Payment(**one) for one in json.loads(Path(sys.argv[2]).read_text())],
+            Path(sys.argv[3]),
+        )
+    )
