@@ -59,12 +59,10 @@ folder = tempfile.TemporaryDirectory()
 chaos_toolkit.prepare(waiting)
 with waiting("Models learn, two regions and Prometheus start", about_s=8):
     stage = prepared(Path(folder.name), deadline_s=DEADLINE_S)
-    started = Together(
-        {"system": FraudSystem(stage, Path(folder.name), rate_rps=RATE_RPS, repaired=False,
-                               small_disk=rooted)}
-    )  # fmt: skip
-    system = started["system"]
-    started.add({"prometheus": system.watched(WINDOW_S)})
+    system = FraudSystem(
+        stage, Path(folder.name), rate_rps=RATE_RPS, repaired=False, small_disk=rooted
+    )
+    started = Together({"system": system, "prometheus": system.watched(WINDOW_S)})
 prometheus = started["prometheus"]
 began_s = time.time()
 
@@ -286,11 +284,8 @@ lost_guess = predict(
 )
 with waiting("The repaired system starts", about_s=5):
     second = tempfile.TemporaryDirectory()
-    started = Together(
-        {"system": FraudSystem(stage, Path(second.name), rate_rps=RATE_RPS, small_disk=rooted)}
-    )
-    system = started["system"]
-    started.add({"prometheus": system.watched(WINDOW_S)})
+    system = FraudSystem(stage, Path(second.name), rate_rps=RATE_RPS, small_disk=rooted)
+    started = Together({"system": system, "prometheus": system.watched(WINDOW_S)})
 
 # %%
 repaired = campaign(

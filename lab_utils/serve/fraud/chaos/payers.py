@@ -104,17 +104,21 @@ class Payers(Process):
     """Payers from the block's beginning to its end.
 
     payments: played round and round, as if made now, each under a number of its own. folder: for
-    what is told and kept.
+    what is told and kept. port: where Prometheus asks them; 0 is any free one.
     """
 
-    def __init__(self, terms: Terms, payments: Sequence[Payment], folder: Path) -> None:
+    def __init__(
+        self, terms: Terms, payments: Sequence[Payment], folder: Path, *, port: int = 0
+    ) -> None:
         self.terms = terms
         self._kept = folder / "paid.jsonl"
         told = folder / "payments.json"
         told.write_text(json.dumps([asdict(payment) for payment in payments]))
         command = [sys.executable, "-m", MODULE, json.dumps(asdict(terms))]
         super().__init__(
-            "The payers", [*command, str(told), str(self._kept)], ready=lambda: bool(self.url)
+            "The payers",
+            [*command, str(told), str(self._kept), str(port)],
+            ready=lambda: bool(self.url),
         )
 
     @property
@@ -193,10 +197,10 @@ def _body(number: int, payment: Payment, now_s: float) -> bytes:
     return json.dumps(asdict(payment) | {"transaction_id": number, "time_s": now_s}).encode()
 
 
-async def _main(terms: Terms, payments: Sequence[Payment], kept: Path) -> None:
+async def _main(terms: Terms, payments: Sequence[Payment], kept: Path, port: int) -> None:
     counts, ended = Counts(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    server, _ = start_http_server(0, addr="127.0.0.1", registry=counts.registry)
+    server, _ = start_http_server(port, addr="127.0.0.1", registry=counts.registry)
     with kept.open("w", buffering=1) as file:  # line by line
 
         def keep(paid: Paid) -> None:
@@ -214,5 +218,6 @@ if __name__ == "__main__":
             Terms(**json.loads(sys.argv[1])),
             [Payment(**one) for one in json.loads(Path(sys.argv[2]).read_text())],
             Path(sys.argv[3]),
+            int(sys.argv[4]),
         )
     )

@@ -1,8 +1,10 @@
 """One region: a Redis of its own and a gateway before it, each of which can be broken and mended.
 
-with Region("eu", stage, audit=folder / "audit.sqlite", folder=folder, epoch_s=…) as eu:
-    eu.kill_gateway()
-    eu.start_gateway()
+    with Region("eu", stage, port=lasting_port(), audit=…, folder=folder, epoch_s=…) as eu:
+        eu.kill_gateway()
+        eu.start_gateway()
+
+Its address stays; what listens there is another gateway.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from lab_utils.components.ports import lasting_port
 from lab_utils.components.process import Process
 from lab_utils.components.redis_server import RedisServer
 from lab_utils.features.redis_store import FILL_S, RedisStore, connect
@@ -28,7 +29,7 @@ POISON_AMOUNT = 20_000.0
 class Region:
     """Alive inside the `with` block; its address, `url`, stays while its gateways come and go.
 
-    audit: the log, which all regions write. reserve_mb: of the log. folder: for its switches.
+    port: a lasting one. audit: the log, which all regions write. reserve_mb: of the log. folder: for its switches.
     epoch_s: when the payments' count began, Unix seconds.
     """
 
@@ -37,6 +38,7 @@ class Region:
         name: str,
         stage: Stage,
         *,
+        port: int,
         audit: Path,
         folder: Path,
         epoch_s: float,
@@ -48,9 +50,8 @@ class Region:
         self._reserve_mb = reserve_mb
         self._switches = folder / f"{name}.json"
         self._epoch_s = epoch_s
-        self._port = lasting_port()
-        self.url = f"http://127.0.0.1:{self._port}"
-        self._past: dict[bytes, bytes] | None = None
+        self._port = port
+        self.url = f"http://127.0.0.1:{port}"
         self.store: RedisServer | None = None
         self.gateway: FraudService | None = None
 
@@ -79,18 +80,19 @@ class Region:
 
     def fill(self) -> None:
         """Tell the store the past, in the place of what it holds of it."""
-        with connect(self._socket, timeout_s=FILL_S) as client:
+        filled = self._stage.filled
+        with connect(self._socket, timeout_s=FILL_S) as client, self._stage.filling:
             trip: Any = client.pipeline(transaction=False)
-            if self._past is None:
+            if not filled:
                 store = RedisStore(self._socket)
                 self._stage.world.fill(store)
                 store.close()
                 keys = list(client.scan_iter(count=KEYS_A_TRIP))
                 for key in keys:
                     trip.dump(key)
-                self._past = dict(zip(keys, trip.execute(), strict=True))
-            else:  # as it was after the first time: a tenth of the work
-                for key, held in self._past.items():
+                filled.update(zip(keys, trip.execute(), strict=True))
+            else:
+                for key, held in filled.items():
                     trip.restore(key, 0, held, replace=True)
                 trip.execute()
 

@@ -9,7 +9,8 @@ of them. What matters here is the order in which they are asked, and what happen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
@@ -29,11 +30,18 @@ GATEWAY, STORE, MODEL = 0.7, 0.16, 0.2
 
 @dataclass(frozen=True)
 class Stage:
-    """swapped: the first tier's model with its two classes mixed up. deadline_s: a payer's."""
+    """swapped: the first tier's model with its two classes mixed up. deadline_s: a payer's.
+
+    filled: what a Redis held when the past had been told to it, key by key, as it dumps them: to
+    put that into another one is a tenth of the work. Empty until the first has been filled; filling:
+    for whoever fills or reads it.
+    """
 
     world: Trained
     swapped: Path
     deadline_s: float
+    filled: dict[bytes, bytes] = field(default_factory=dict)
+    filling: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def models(self) -> dict[str, Path]:

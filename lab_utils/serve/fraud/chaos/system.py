@@ -1,6 +1,7 @@
 """The whole of it: two regions, one audit log, those who pay, and all the ways to break it.
 
-    with FraudSystem(stage, folder, rate_rps=80) as system, system.watched(window_s=1) as watch:
+    system = FraudSystem(stage, folder, rate_rps=80)
+    with system, system.watched(window_s=1) as prometheus:
         system.faults["slow_redis"].break_it()
 
 Both regions write one log (on one machine that is one file; over an ocean it would be a replicated
@@ -15,6 +16,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Self
 
+from lab_utils.components.ports import lasting_port
 from lab_utils.components.prometheus import Prometheus
 from lab_utils.components.small_disk import SmallDisk
 from lab_utils.components.together import Together
@@ -27,6 +29,7 @@ from lab_utils.serve.fraud.chaos.replica import Switches
 from lab_utils.serve.fraud.chaos.stage import NOW_S, Stage
 
 REGIONS = ("eu", "us")
+PAYERS = "payers"
 DISK_MB, RESERVE_MB = 32, 12
 BEHIND_S = 600.0
 RULES = Path(__file__).with_name("rules.yml")
@@ -57,6 +60,7 @@ class FraudSystem:
         self._epoch_s = time.time() - NOW_S
         self._stack = ExitStack()
         self._disk = SmallDisk(DISK_MB) if small_disk else None
+        self._ports = {name: lasting_port() for name in (*REGIONS, PAYERS)}
         self._regions: Together[Region] | None = None
         self._control: Control | None = None
         self.audit = folder / "audit.sqlite"
@@ -76,7 +80,8 @@ class FraudSystem:
                 self._epoch_s,
                 ask_elsewhere=self._repaired,
             )
-            payers = Payers(terms, self._stage.world.coming, self._folder)
+            port = self._ports[PAYERS]
+            payers = Payers(terms, self._stage.world.coming, self._folder, port=port)
             self.payers = stack.enter_context(payers)
             self._control = stack.enter_context(Control(self.faults))
             self._stack = stack.pop_all()
@@ -146,14 +151,13 @@ class FraudSystem:
     def watched(self, window_s: float) -> Prometheus:
         """A Prometheus, ready to be started, that looks at the payers and at both gateways.
 
-        window_s: what the records of `rules.yml` look back. Raises LabError for less than three
+        It takes some seconds until it has looked for the first time, and may be started with this
+        or before. window_s: what the records of `rules.yml` look back. Raises LabError for less than three
         scrapes.
         """
         if window_s < 3 * SCRAPE_S:
             raise LabError(f"window_s is {window_s:g}; expected {3 * SCRAPE_S:g} s or more.")
-        assert self._regions is not None
-        assert self.payers is not None
-        targets = {"payers": self.payers.url} | {n: r.url for n, r in self._regions.items()}
+        targets = {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()}
         rules = RULES.read_text().replace("[1m]", f"[{round(1000 * window_s)}ms]")
         return Prometheus(targets, rules=rules, every_s=SCRAPE_S, job="fraud")
 
@@ -161,6 +165,7 @@ class FraudSystem:
         return Region(
             name,
             self._stage,
+            port=self._ports[name],
             audit=self.audit,
             folder=self._folder,
             epoch_s=self._epoch_s,
