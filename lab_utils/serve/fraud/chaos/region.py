@@ -29,8 +29,8 @@ POISON_AMOUNT = 20_000.0
 class Region:
     """Alive inside the `with` block; its address, `url`, stays while its gateways come and go.
 
-    port: a lasting one. audit: the log, which all regions write. reserve_mb: of the log. folder: for its switches.
-    epoch_s: when the payments' count began, Unix seconds.
+    port: a lasting one. audit: the log, which all regions write. reserve_mb: of the log. folder:
+    for its switches. epoch_s: when the payments' count began, Unix seconds.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ class Stage:
     """swapped: the first tier's model with its two classes mixed up. deadline_s: a payer's.
 
     filled: what a Redis held when the past had been told to it, key by key, as it dumps them: to
-    put that into another one is a tenth of the work. Empty until the first has been filled; filling:
-    for whoever fills or reads it.
+    put that into another one is a tenth of the work. Empty until the first is filled. filling: for
+    whoever fills or reads it.
     """
 
     world: Trained

@@ -152,8 +152,8 @@ class FraudSystem:
         """A Prometheus, ready to be started, that looks at the payers and at both gateways.
 
         It takes some seconds until it has looked for the first time, and may be started with this
-        or before. window_s: what the records of `rules.yml` look back. Raises LabError for less than three
-        scrapes.
+        or before. window_s: what the records of `rules.yml` look back. Raises LabError for less
+        than three scrapes.
         """
         if window_s < 3 * SCRAPE_S:
             raise LabError(f"window_s is {window_s:g}; expected {3 * SCRAPE_S:g} s or more.")
