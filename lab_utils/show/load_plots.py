@@ -82,11 +82,13 @@ def latency_against_load(
     models_ms: Mapping[str, tuple[ArrayLike, ArrayLike]],
     replayed_ms: Sequence[float],
     title: str,
+    replayed: str = "the same arrivals, ideal queue",
 ) -> None:
     """Measured latencies with their intervals at several utilisations (0 to 1), models as lines.
 
     measured_ms: name → one interval a utilisation. models_ms: name → (utilisations, ms).
-    replayed_ms: what a model makes of the very arrivals that were measured, one a utilisation.
+    replayed_ms: what a model, named `replayed`, makes of the very arrivals that were measured, one
+    a utilisation.
     """
     with figure(4.2, title) as axes:
         colours = dict(zip(measured_ms, (BLUE, RED, ORANGE), strict=False))
@@ -121,7 +123,7 @@ def latency_against_load(
             markersize=10,
             markerfacecolor="none",
             markeredgecolor=INK,
-            label="the same arrivals, ideal queue",
+            label=replayed,
         )
         axes.set_yscale("log")
         label_decades(axes.yaxis)

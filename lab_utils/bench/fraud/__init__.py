@@ -8,6 +8,6 @@ Each part is a module with a `measure` of its own; see there for the figures' me
 
 from __future__ import annotations
 
-from lab_utils.bench.fraud import chaos, gateway, regions, simulation, switching
+from lab_utils.bench.fraud import chaos, gateway, regions, simulation, switching, validation
 
-PARTS = (gateway, switching, regions, chaos, simulation)
+PARTS = (gateway, switching, regions, chaos, simulation, validation)
