@@ -34,7 +34,7 @@
 # |---|---|---|
 # | **1 · The ResNet-50 service** (beginner). A Flask service answers in half a second at peak; find out why, and mend it. | {1_resnet_service} | [Lab 1](../labs/1_resnet_service/lab.ipynb) |
 # | **2 · LLM serving** (intermediate). A 7B chatbot, a cost budget for each 1,000 queries, a P99 of two seconds. | {2_llm_serving} | [Lab 2](../labs/2_llm_serving/lab.ipynb) |
-# | **3 · Fraud scoring** (advanced). Under 50 ms, 99.99 % available, new models with no downtime. | {3_fraud_scoring} | not written yet |
+# | **3 · Fraud scoring** (advanced). Under 50 ms, 99.99 % available, new models with no downtime. | {3_fraud_scoring} | [Lab 3](../labs/3_fraud_scoring/lab.ipynb) |
 #
 # Open a notebook from the table, or in the file browser on the left. Run cells one
 # by one with Shift-Enter: the predictions are worth nothing after the fact.

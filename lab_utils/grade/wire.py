@@ -137,10 +137,10 @@ def _exactly(channel: socket.socket, size: int, deadline: float | None) -> bytes
 def _plain(value: Any, frames: list[bytes], register: Callable[[Function], int], depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise WireError(f"a value nested more than {MAX_DEPTH} deep")
-    if value is None or type(value) in (bool, int, str):
-        return value
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         value = value.item()  # np.float32(…) and its like are numbers to their author
+    if value is None or type(value) in (bool, int, str):
+        return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
     if isinstance(value, int):  # a subclass of a plain type crosses as that type

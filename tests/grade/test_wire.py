@@ -45,6 +45,7 @@ def test_arrays_and_tensors_come_back() -> None:
     tensor = torch.randn(3, 4).T
     assert torch.equal(crossed(tensor), tensor)  # type: ignore[arg-type]
     assert crossed(np.float32(0.5)) == 0.5
+    assert crossed(np.bool_(True)) is True
     for number in (math.inf, -math.inf):
         assert crossed(number) == number
     assert crossed((1, 2)) == [1, 2]
