@@ -83,8 +83,9 @@ class Route:
     timeout_s: until the whole answer, retries included. retries: how often a request that was
     refused, broken off, late (`try_s`) or answered 502, 503 or 504 is sent again, to a server and,
     where there is one, a priority that it has not been to; only for requests that may be done
-    twice. try_s: for each attempt; None: only the whole. backoff_s: the longest wait before the
-    first retry (Envoy's own default is 0.025).
+    twice. try_s: for each attempt; None: only the whole. hedged: an attempt that is late is left
+    running beside the next one, and the first good answer counts. backoff_s: the longest wait
+    before the first retry (Envoy's own default is 0.025).
 
     mirror: a cluster that gets a copy of requests, whose answers nobody waits for; `Envoy.mirrored`
     says which share, all at the start.
@@ -94,6 +95,7 @@ class Route:
     timeout_s: float = 15.0
     retries: int = 0
     try_s: float | None = None
+    hedged: bool = False
     backoff_s: float = 0.001
     mirror: str | None = None
 
@@ -407,6 +409,7 @@ def _listener(name: str, route: Route) -> dict[str, Any]:
     }
     if route.retries:
         action["retry_policy"] = _retries(route)
+        action["hedge_policy"] = {"hedge_on_per_try_timeout": route.hedged}
     if route.mirror is not None:
         share = {"default_value": {"numerator": 100}, "runtime_key": f"mirror.{name}"}
         action["request_mirror_policies"] = [{"cluster": route.mirror, "runtime_fraction": share}]

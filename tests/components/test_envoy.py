@@ -16,7 +16,7 @@ from lab_utils.components.ports import free_ports
 from lab_utils.errors import LabError
 from tests.started import assert_gone
 
-DELAY_S = 0.2
+DELAY_S, LATE_S = 0.2, 1.0
 UNTIL_S = 20.0
 
 
@@ -24,7 +24,7 @@ class Server:
     """Answers everything with its name; counts what was posted."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.status, self.posted = name, 200, 0
+        self.name, self.status, self.posted, self.late_s = name, 200, 0, 0.0
         self.lock, owner = threading.Lock(), self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,6 +41,7 @@ class Server:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 with owner.lock:
                     owner.posted += 1
+                time.sleep(owner.late_s)
                 self.do_GET()
 
             def log_message(self, *_: Any) -> None:
@@ -63,7 +64,9 @@ class Server:
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, Server]]:
     with ExitStack() as stack:
-        yield {name: stack.enter_context(Server(name)) for name in ("old", "new", "copy")}
+        found = {name: Server(name) for name in ("old", "new", "copy", "slow", "slow too")}
+        found["slow"].late_s = found["slow too"].late_s = LATE_S
+        yield {name: stack.enter_context(server) for name, server in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,7 @@ def envoy(servers: dict[str, Server]) -> Iterator[Envoy]:
             [[new], [old]], health="/", check_every_s=0.1, unhealthy_after=1, check_within_s=5
         ),
         "gone": Cluster([[f"http://127.0.0.1:{nobody}"], [old]]),
+        "slow": Cluster([[servers["slow"].url], [servers["slow too"].url]]),
         "ejected": Cluster([[f"http://127.0.0.1:{nobody}"], [old]], eject_after=2, ejected_s=60),
     }
     routes = {
@@ -86,6 +90,8 @@ def envoy(servers: dict[str, Server]) -> Iterator[Envoy]:
         "checked": Route({"checked": 1}),
         "alone": Route({"gone": 1}),
         "retried": Route({"gone": 1}, retries=1, try_s=10),
+        "given-up": Route({"slow": 1}, retries=1, try_s=LATE_S / 4),
+        "hedged": Route({"slow": 1}, retries=1, try_s=LATE_S / 4, hedged=True),
         "ejected": Route({"ejected": 1}),
     }
     with Envoy(clusters, routes) as running:
@@ -175,6 +181,14 @@ def test_a_retry_goes_to_the_next_priority_though_nobody_has_checked(envoy: Envo
     assert set(ask(envoy, "alone", 5)) == {"503"}
     assert set(ask(envoy, "retried", 20)) == {"old"}
     assert envoy.count("cluster.gone.upstream_rq_retry_success") == 20
+
+
+def test_a_late_attempt_is_given_up_or_left_running_beside_the_next(
+    envoy: Envoy, servers: dict[str, Server]
+) -> None:
+    assert ask(envoy, "given-up") == ["504"]
+    assert ask(envoy, "hedged")[0] in ("slow", "slow too")
+    assert (servers["slow"].posted, servers["slow too"].posted) == (2, 2)
 
 
 def test_a_server_that_fails_in_a_row_is_ejected(envoy: Envoy) -> None:
