@@ -5,7 +5,9 @@ fault after the other, by Chaos Toolkit (`serve/fraud/chaos`). The log lies on t
 but for the full disk, which is a small one in memory; without root that fault is left out.
 
 - `answered_in_deadline`: the share of the payments that were answered within 50 ms of being due,
-  from a fault's beginning until it was mended, over all faults; `answered_in_deadline_NAME` of one.
+  from a fault's beginning until its mending began, over all faults; `answered_in_deadline_NAME` of
+  one. (Mending is told beside it and not counted: a gateway that starts again takes the cores of
+  those that answer here, and would not on a machine of its own.)
 
 - `lost_or_doubled`: answers that a payer got and the audit log has not, or not so, and payments
   that stand in it more than once.
@@ -70,11 +72,15 @@ def _run(
         audit = books(system.payers.paid, system.audit)
     for one in found:
         causes = ", ".join(f"{count} × {cause}" for cause, count in one.causes.items())
-        say(f"{one.name}: {plain(100 * one.through.median)} % of {one.through.n} {causes}")
+        say(
+            f"{one.name}: {plain(100 * one.in_time.median)} % of {one.in_time.n} while broken, "
+            f"{plain(100 * one.through.median)} % of {one.through.n} until mended "
+            f"({causes or 'none lost'})"
+        )
     return found, audit.lost + audit.doubled
 
 
 def _share(outcomes: Sequence[Outcome]) -> Figure:
-    counts = [one.through for one in outcomes]
+    counts = [one.in_time for one in outcomes]
     answered = sum(round(one.median * one.n) for one in counts)
     return share(answered, sum(one.n for one in counts))

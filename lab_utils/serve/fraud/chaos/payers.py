@@ -29,11 +29,12 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 from lab_utils.components.process import Process
 from lab_utils.features.payment import Payment
 from lab_utils.measure.load.http import NotHttpError, Poster
-from lab_utils.resilience.attempts import TooSlow, within
+from lab_utils.resilience.attempts import begin
 
 MODULE = "lab_utils.serve.fraud.chaos.payers"
 FIRST = 0.5
-"""Of the deadline: how long the home region may take before the other is asked."""
+"""Of the deadline: how long the home region may take before the other is asked, too."""
+LATE = "no answer in time"
 OK, SERVER_ERROR = 200, 500
 
 
@@ -170,26 +171,48 @@ async def pay(
 async def _asked(
     order: Sequence[Poster], body: bytes, until_s: float, terms: Terms
 ) -> tuple[dict[str, Any] | None, str]:
-    """The first region's answer, or the next one's; or None and why. until_s: of the loop's."""
-    cause = "no answer in time"
-    for turn, poster in enumerate(order):
-        left_s = until_s - asyncio.get_running_loop().time()
-        limit_s = left_s if turn else min(left_s, FIRST * terms.deadline_s)
-        if limit_s <= 0:
-            break
-        try:
-            status, said = await within(partial(poster.post, body), limit_s)
-        except TooSlow:
-            cause = "no answer in time"
-        except (OSError, EOFError, NotHttpError):
-            cause = "no connection"
-        else:
-            if status == OK:
-                return json.loads(said), ""
-            cause = f"status {status}"
-            if status < SERVER_ERROR and not terms.ask_elsewhere:
-                break
-    return None, cause
+    """The first good answer by `until_s`, of the loop's clock; or None and why there is none.
+
+    The next region is asked as soon as one refuses, or has taken `FIRST` of the deadline; then both
+    may still answer.
+    """
+    now = asyncio.get_running_loop().time
+    waiting: set[asyncio.Task[tuple[int, bytes]]] = set()
+    next_s, cause = now(), LATE
+    rest = list(order)
+    try:
+        while (left_s := until_s - now()) > 0:
+            if rest and now() >= next_s:
+                waiting.add(begin(partial(rest.pop(0).post, body)))
+                next_s = now() + FIRST * terms.deadline_s
+            if not waiting:
+                return None, cause
+            limit_s = min(left_s, max(next_s - now(), 0.0)) if rest else left_s
+            done, waiting = await asyncio.wait(
+                waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                answer, cause, believed = _read(task, terms)
+                if answer is not None or believed:
+                    return answer, cause
+                next_s = now()
+        return None, LATE
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+def _read(
+    task: asyncio.Task[tuple[int, bytes]], terms: Terms
+) -> tuple[dict[str, Any] | None, str, bool]:
+    """An answer; or None, why, and whether nobody else is asked after that."""
+    try:
+        status, said = task.result()
+    except (OSError, EOFError, NotHttpError):
+        return None, "no connection", False
+    if status == OK:
+        return json.loads(said), "", False
+    return None, f"status {status}", status < SERVER_ERROR and not terms.ask_elsewhere
 
 
 def _body(number: int, payment: Payment, now_s: float) -> bytes:
