@@ -90,7 +90,7 @@ for payments in (100, 1_000, 10_000, 40_000):
 # %% [markdown]
 # No. Where a hundred payments in a row are answered in time, the true share may still be 96 %. To
 # be 95 % sure of 99.99 % takes some forty thousand without a single failure: eight minutes at 80 a
-# second, and a tenth of a second at what this service is planned for. (Statisticians' rule of thumb
+# second, and half a second at the 100,000 of lesson 3.6. (Statisticians' rule of thumb
 # is three over the share: 30,000. The interval above is two-sided, so it asks for more.) A short
 # experiment can only tell *broken* from *not broken*. So the hypothesis is coarse, and has two
 # halves, each over the last moments:
