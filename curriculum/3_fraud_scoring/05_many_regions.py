@@ -153,9 +153,12 @@ print(f"so {1e3 * TRY_S:.0f} ms for an attempt, {1e3 * PROMISE_S:.0f} ms for two
 def edge(near, far):
     """An Envoy near one region, with a link to the other, and three ways to notice a failure."""
     both = [[near.url], [far.url]]
-    ejecting = Cluster(both, health="/health", eject_after=3)
     return Envoy(
-        {"checks": Cluster(both, health="/health"), "ejection": ejecting, "retries": ejecting},
+        {
+            "checks": Cluster(both, health="/health"),
+            "ejection": Cluster(both, health="/health", eject_after=3),
+            "retries": Cluster(both, health="/health", eject_after=3, most_retries=10),
+        },
         {
             "checks": Route({"checks": 1}, timeout_s=CLIENT_S),
             "ejection": Route({"ejection": 1}, timeout_s=CLIENT_S),
@@ -322,9 +325,9 @@ key_figure("error told, and scored all the same", scored_anyway, "%")
 # (The limit has its own trap. In the first version of this lesson a late attempt was *given up*, and
 # the limit was 20 ms everywhere. On a machine that was busy with other things that was less than a
 # usual answer took: every attempt was given up, and asked for once more elsewhere, so both regions
-# got twice the load and hardly an answer reached a client. That is lesson 3.3's storm. Hence two
-# cares: the limit is measured, and a late attempt is left running. Production adds a third, a budget
-# for retries.)
+# got twice the load and hardly an answer reached a client. That is lesson 3.3's storm. Hence three
+# cares: the limit is measured, a late attempt is left running, and at most ten requests at a time
+# are asked again.)
 #
 # So the drill must include silence. (It happens: Bailis and Kingsbury have collected reports of
 # partitions from all kinds of networks [4]; Huang and others call what is half dead a *gray failure*,

@@ -27,9 +27,10 @@ from lab_utils.serve.fraud.replication import Replication
 from lab_utils.serve.fraud.scorers import small_scorers
 
 RATE_RPS, ONE_WAY_S = 50.0, 0.010
-GENEROUS_S, HEDGE_S = 1.0, 0.05
+GENEROUS_S, HEDGE_S, RETRIES = 1.0, 0.05, 10
 """How long an edge waits in all, since what is counted here are errors, not how late an answer is;
-and when it asks the other region as well."""
+when it asks the other region as well; and how many may be asked again at once: without a bound, a
+machine that stalls for a moment would be given twice the load."""
 
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
@@ -57,7 +58,9 @@ def _run(length_s: float, seed: int) -> dict[str, Paid]:
         for name, near, far in (("west", west, east), ("east", east, west)):
             link = stack.enter_context(DelayLink(far.url, ONE_WAY_S))
             stack.enter_context(Replication(far, near, ONE_WAY_S))
-            regions = Cluster([[near.url], [link.url]], health="/health", eject_after=3)
+            regions = Cluster(
+                [[near.url], [link.url]], health="/health", eject_after=3, most_retries=RETRIES
+            )
             route = Route(
                 {"regions": 1}, timeout_s=GENEROUS_S, retries=1, try_s=HEDGE_S, hedged=True
             )
