@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema.validators import validator_for
 
 from lab_utils.grade.faults import own
-from lab_utils.grade.spec import DesignTask, Trial, Wrong
+from lab_utils.grade.spec import DesignTask, NotComparable, Trial, Wrong
 
 MOST_CHARACTERS = 100_000
 
@@ -16,7 +16,7 @@ MOST_CHARACTERS = 100_000
 def tried(task: DesignTask, document: Any, seed: int) -> Trial:
     """What came of the document; raises Wrong where it is not one of the task's form.
 
-    Raises GraderFault where the trial fails on one that is.
+    Raises NotComparable where the trial could not tell, GraderFault where it fails on one that is.
     """
     plain = _as_json(task, document)
     validator = validator_for(task.form)(task.form)
@@ -26,7 +26,7 @@ def tried(task: DesignTask, document: Any, seed: int) -> Trial:
         raise Wrong(f"{_place(task, errors[0].absolute_path)}: {_short(errors[0].message)}.{more}")
     try:
         return task.trial(plain, seed)
-    except Wrong:
+    except (Wrong, NotComparable):
         raise
     except Exception as error:  # the plan has the form: the trial should have coped with it
         raise own(error) from error

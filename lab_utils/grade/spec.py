@@ -37,7 +37,7 @@ class Wrong(Exception):  # noqa: N818  it says what the answer is
 
 
 class NotComparable(Exception):  # noqa: N818  it says what they are
-    """The reference failed, so nothing can be said about the answer."""
+    """The reference failed, or the machine got in the way: nothing can be said about the answer."""
 
 
 def call(answer: Answer, case: Case) -> Any:
@@ -179,7 +179,8 @@ class DesignTask:
     function: as in `FunctionTask`; takes nothing and gives the plan, as JSON has it. form: its JSON
     Schema. The plan is data, read in the grader's process and never run; so the form should bound
     every number in it, or a plan could make the trial endless. trial: (plan, seed) → what a
-    simulator, or a service with a live fault, makes of it; raises `Wrong` for what needs no trial.
+    simulator, or a service with a live fault, makes of it; raises `Wrong` for what needs no trial,
+    `NotComparable` where the machine was too busy to tell.
     limit_s: for the cells and the function. alone: whether the trial needs the machine to itself,
     as one does that starts a service and measures it.
     """

@@ -1,11 +1,12 @@
 """A chain of tiers, rehearsed live on servers of which some are broken.
 
-    outcomes = drill(
+    found = drill(
         [Step("model", 0.015), Step("rules", 0.005)],
         ways={"model": {"store": 0.002, "gpu": 0.004}, "rules": {}},
         worlds=[{}, {"store": Fault(silent=True)}],
         deadline_s=0.05, promised_s=0.05, due_s=poisson(300, 0.25).due_s, slow_motion=10,
     )
+    found.outcomes[0], found.disturbed_s
 
 A way to an answer asks the parts that it needs, one after the other; one that needs nothing answers
 at once. Each world has servers of its own for all parts, with its own faults, and all worlds run
@@ -30,6 +31,8 @@ from lab_utils.resilience.practice_server import Fault
 
 Way = Mapping[str, float]
 """The parts that an answer takes, in order → how long each works on it, in seconds."""
+CONTROL_EVERY_S = 0.05
+"""On the real clock: so often the control asks a server of its own, which is idle and well."""
 SLOTS = 256
 """Of each server: nobody waits there for anybody else."""
 CALLS, OPEN_S = 20, 0.2
@@ -54,6 +57,15 @@ class Outcome:
     latency_s: float
 
 
+@dataclass(frozen=True)
+class Drill:
+    """outcomes: of each world, in the order in which the requests were due. disturbed_s: the most
+    that the control waited; that was the machine's doing, not the plan's."""
+
+    outcomes: list[list[Outcome]]
+    disturbed_s: float
+
+
 def needed_s(steps: Sequence[Step], ways: Mapping[str, Way]) -> float:
     """What the steps may take until the last has answered: budgets, and the reserve for the last
     where that needs nothing."""
@@ -70,8 +82,8 @@ def drill(
     promised_s: float,
     due_s: Sequence[float],
     slow_motion: float = 1.0,
-) -> list[list[Outcome]]:
-    """What each request gets, in each world, in the order in which they are due.
+) -> Drill:
+    """What each request gets, in each world.
 
     worlds: the faults of each, by part. deadline_s: of the chain. promised_s: so long after the
     last request the drill ends, whatever is still on its way. Raises LabError for budgets that do
@@ -86,7 +98,7 @@ def drill(
             f"expected at least one step, of the ways {', '.join(ways)} and the parts "
             f"{', '.join(parts)}."
         )
-    with PracticeServers(count=len(parts) * len(worlds), slots=SLOTS) as servers:
+    with PracticeServers(count=len(parts) * len(worlds) + 1, slots=SLOTS) as servers:
         urls: list[dict[str, str]] = []
         for world, faults in enumerate(worlds):
             places = {part: world * len(parts) + n for n, part in enumerate(parts)}
@@ -94,11 +106,21 @@ def drill(
                 servers.fault(places[part], **asdict(fault))
             urls.append({part: servers.url(place) for part, place in places.items()})
 
-        async def main() -> list[list[Outcome]]:
-            return await asyncio.gather(
-                *(_world(_chain(steps, ways, each, deadline_s, slow_motion), due_s, promised_s,
-                         slow_motion) for each in urls)
-            )  # fmt: skip
+        async def main() -> Drill:
+            control = asyncio.create_task(_control(servers.url(len(parts) * len(worlds))))
+            outcomes = await asyncio.gather(
+                *(
+                    _world(
+                        _chain(steps, ways, each, deadline_s, slow_motion),
+                        due_s,
+                        promised_s,
+                        slow_motion,
+                    )
+                    for each in urls
+                )
+            )
+            control.cancel()
+            return Drill(outcomes, await control / slow_motion)
 
         with ThreadPoolExecutor(1) as thread:  # in a notebook's own a loop is running already
             return thread.submit(asyncio.run, main()).result()
@@ -155,3 +177,17 @@ async def _world(
     for task in late:
         task.cancel()
     return [task.result() if task in done else Outcome(None, math.inf) for task in tasks]
+
+
+async def _control(url: str) -> float:
+    """The longest wait, in seconds, for an answer that takes no time; ends when it is cancelled."""
+    ask, clock, longest_s = asking(url), asyncio.get_running_loop().time, 0.0
+    due_s = clock()
+    try:
+        while True:
+            await asyncio.sleep(max(0.0, due_s - clock()))
+            await ask(0.0)
+            longest_s = max(longest_s, clock() - due_s)
+            due_s = max(due_s + CONTROL_EVERY_S, clock())
+    except asyncio.CancelledError:
+        return max(longest_s, clock() - due_s)

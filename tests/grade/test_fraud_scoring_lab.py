@@ -13,9 +13,9 @@ import pytest
 from lab_utils.files import ROOT
 from lab_utils.grade import design
 from lab_utils.grade.engine import run_cases
-from lab_utils.grade.spec import DesignTask, FunctionTask, Trial, Wrong, load_lab
+from lab_utils.grade.spec import DesignTask, FunctionTask, NotComparable, Trial, Wrong, load_lab
 from lab_utils.grade.verdict import Verdict
-from lab_utils.resilience.drill import Outcome
+from lab_utils.resilience.drill import Drill, Outcome
 
 GradeSource = Callable[..., Verdict]
 LAB = load_lab("3")
@@ -273,50 +273,62 @@ def test_a_plan_that_starts_servers_has_the_machine_to_itself() -> None:
 # ---- the chain's verdict, with outcomes that are said here ---------------------------------------
 
 
+Worlds = Callable[[int], list[Outcome]]
+
+
 def verdict_on(
-    monkeypatch: pytest.MonkeyPatch, drills: list[Callable[[int], list[Outcome]]]
+    monkeypatch: pytest.MonkeyPatch, drills: list[tuple[Worlds, float]]
 ) -> tuple[Trial, int]:
-    """The trial where each drill goes as the next of the list, or as the last; and how many."""
+    """The trial where each drill goes as the next of the list, or as the last; and how many.
+
+    Each is what the worlds get, and how much the machine has disturbed it, in seconds.
+    """
     done = []
 
-    def drill(steps: Any, ways: Any, worlds: Sequence[Any], **_: Any) -> list[list[Outcome]]:
-        given = drills[min(len(done), len(drills) - 1)]
+    def drilled(steps: Any, ways: Any, worlds: Sequence[Any], **_: Any) -> Drill:
+        given, disturbed_s = drills[min(len(done), len(drills) - 1)]
         done.append(given)
-        return [given(number) for number in range(len(worlds))]
+        return Drill([given(number) for number in range(len(worlds))], disturbed_s)
 
-    monkeypatch.setattr(module("fallback"), "drill", drill)
+    monkeypatch.setattr(module("fallback"), "drill", drilled)
     return design.tried(task("fallback"), FALLBACK, 5), len(done)
+
+
+CALM_S, BUSY_S = 0.001, 0.1
 
 
 def all_by(way: str | None, latency_s: float = 0.006) -> Callable[[int], list[Outcome]]:
     return lambda world: [Outcome(way, latency_s)] * 60
 
 
-def test_outcomes_decide_and_the_better_of_two_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial, drills = verdict_on(monkeypatch, [all_by("gpu")])
+def test_outcomes_decide_where_the_machine_was_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, drills = verdict_on(monkeypatch, [(all_by("gpu"), CALM_S)])
     assert (trial.share, drills) == (1, 1), trial.message
-    trial, drills = verdict_on(monkeypatch, [all_by("gpu", 0.2), all_by("gpu")])
-    assert (trial.share, drills) == (1, 2)
-    healthy = [not world.parts for world in module("fallback").worlds(5)].index(True)
-    trial, drills = verdict_on(
-        monkeypatch, [lambda world: all_by("gpu", 0.006 if world == healthy else 0.2)(world)]
-    )
-    assert (trial.share, drills) == (0, 1)  # nothing disturbed it: there is no second
-    trial, drills = verdict_on(monkeypatch, [all_by("gpu", 0.2)])
-    assert (trial.share, drills) == (0, 2)
+    trial, drills = verdict_on(monkeypatch, [(all_by("gpu", 0.2), CALM_S)])
+    assert (trial.share, drills) == (0, 1)
     assert "give the whole chain a deadline" in trial.message
+
+
+def test_a_busy_machine_takes_no_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    late, quick = (all_by("gpu", 0.2), BUSY_S), (all_by("gpu"), BUSY_S)
+    trial, drills = verdict_on(monkeypatch, [late, quick])
+    assert (trial.share, drills) == (1, 2)
+    trial, drills = verdict_on(monkeypatch, [late, (all_by("gpu", 0.2), CALM_S)])
+    assert (trial.share, drills) == (0, 2)
+    with pytest.raises(NotComparable, match="Close what else runs"):
+        verdict_on(monkeypatch, [late])
 
 
 def test_who_answers_everything_with_nothing_earns_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert verdict_on(monkeypatch, [all_by("rules")])[0].share == 0
-    assert verdict_on(monkeypatch, [all_by(None)])[0].share == 0
-    assert verdict_on(monkeypatch, [all_by(None, math.inf)])[0].share == 0
+    assert verdict_on(monkeypatch, [(all_by("rules"), CALM_S)])[0].share == 0
+    assert verdict_on(monkeypatch, [(all_by(None), CALM_S)])[0].share == 0
+    assert verdict_on(monkeypatch, [(all_by(None, math.inf), CALM_S)])[0].share == 0
 
 
 def test_slow_answers_lose_their_third_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial, _ = verdict_on(monkeypatch, [all_by("gpu", 0.03)])
+    trial, _ = verdict_on(monkeypatch, [(all_by("gpu", 0.03), CALM_S)])
     assert trial.share == pytest.approx(2 / 3)
     assert "Do not ask, with every payment" in trial.message
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lab_utils.grade.decision import Curve
-from lab_utils.grade.spec import DesignTask, Trial, Wrong
+from lab_utils.grade.spec import DesignTask, NotComparable, Trial, Wrong
 from lab_utils.grade.verdict import Figure
 from lab_utils.measure.interval import interval
 from lab_utils.measure.load.arrivals import poisson
@@ -46,9 +46,9 @@ QUICK = Curve(none_at=0.6, full_at=0.75)
 """Of the promised time, what is left over at the median, on average of the worlds with a fault."""
 CAUGHT = Curve(none_at=0.7, full_at=0.98)
 """Of the frauds that the best tier that works there would have caught, on average."""
-TRIES = 2
-"""What disturbs a drill can only make it worse, so the better of two counts. All worlds run at the same
-time: where the healthy one went as it should, nothing has disturbed the others."""
+DISTURBED_S, TRIES = 0.005, 4
+"""A drill counts where the machine has added less than that to a wait: 50 ms, in slow motion. The
+solution's budgets bear more. What disturbs a drill can only make it worse, so full marks count too."""
 FORM: Mapping[str, Any] = {
     "type": "object",
     "properties": {
@@ -132,19 +132,20 @@ def tried(plan: Mapping[str, Any], seed: int) -> Trial:
             f"The tiers may take {1e3 * wanted_s:g} ms, 5 of them kept for what is late, and the "
             f"deadline is {1e3 * deadline_s:g} ms. Give each a budget so that all of them fit."
         )
-    trials = []
     for number in range(TRIES):
-        trial, calm = _trial(steps, deadline_s, seed + number)
-        trials.append(trial)
-        if calm or trial.share == 1:
-            break
-    return max(trials, key=lambda one: one.share)
+        trial, disturbed_s = _trial(steps, deadline_s, seed + number)
+        if disturbed_s <= DISTURBED_S or trial.share == 1:
+            return trial
+    raise NotComparable(
+        f"Something else kept this machine busy in all of {TRIES} tries, so nothing can be said about "
+        "your chain. Close what else runs here and check again."
+    )
 
 
-def _trial(steps: Sequence[Step], deadline_s: float, seed: int) -> tuple[Trial, bool]:
-    """What came of it, and whether the healthy world was left undisturbed."""
+def _trial(steps: Sequence[Step], deadline_s: float, seed: int) -> tuple[Trial, float]:
+    """What came of it, and what the machine has added to a wait."""
     drawn = worlds(seed)
-    outcomes = drill(
+    drilled = drill(
         steps,
         WAYS,
         [dict.fromkeys(world.parts, world.fault) for world in drawn],
@@ -153,7 +154,7 @@ def _trial(steps: Sequence[Step], deadline_s: float, seed: int) -> tuple[Trial, 
         due_s=poisson(RATE_RPS, LASTS_S, seed).due_s.tolist(),
         slow_motion=SLOW_MOTION,
     )
-    found = [_found(world, each) for world, each in zip(drawn, outcomes, strict=True)]
+    found = [_found(world, each) for world, each in zip(drawn, drilled.outcomes, strict=True)]
     broken = [one for one in found if one.world.parts]
     worst = min(found, key=lambda one: one.in_time)
     left = float(np.mean([1 - min(one.median_s, PROMISE_S) / PROMISE_S for one in broken]))
@@ -166,15 +167,13 @@ def _trial(steps: Sequence[Step], deadline_s: float, seed: int) -> tuple[Trial, 
         ),
         "frauds, of those that could be caught": Figure(interval([100 * catching]), "%"),
     }
-    (healthy,) = (of for world, of in zip(drawn, outcomes, strict=True) if not world.parts)
-    calm = all(one.way == steps[0].way and one.latency_s <= PROMISE_S for one in healthy)
     if not parts[0]:
-        return Trial(0, _late(steps, worst), figures), calm
+        return Trial(0, _late(steps, worst), figures), drilled.disturbed_s
     if not parts[2]:
-        return Trial(0, _uncaught(found), figures), calm
+        return Trial(0, _uncaught(found), figures), drilled.disturbed_s
     said = [_late(steps, worst)] * (parts[0] < 1) + [_slow(broken)] * (parts[1] < 1)
     said += [_uncaught(found)] * (parts[2] < 1)
-    return Trial(float(np.mean(parts)), " ".join(said), figures), calm
+    return Trial(float(np.mean(parts)), " ".join(said), figures), drilled.disturbed_s
 
 
 def _found(world: World, outcomes: Sequence[Outcome]) -> Found:
