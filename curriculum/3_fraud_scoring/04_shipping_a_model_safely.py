@@ -476,17 +476,17 @@ for version in registry.versions("fraud"):
 
 # %%
 truth = float(fraud[live].mean())
+print("           names  range  mean ÷ share of frauds")
 for name, version in versions.items():
     given = Scorer(version.file().read_bytes())(rows)
-    as_before = version.columns == champion.columns
-    within = bool(((given >= 0) & (given <= 1)).all())
-    print(f"{name:10} inputs as the champion's: {as_before!s:6} within 0 to 1: {within!s:6} "
-          f"mean ÷ share of frauds: {given.mean() / truth:8.2f}")  # fmt: skip
+    names = "same" if version.columns == champion.columns else "OTHER"
+    within = "0 to 1" if ((given >= 0) & (given <= 1)).all() else "BEYOND"
+    print(f"{name:11}{names:7}{within:8}{given.mean() / truth:10,.2f}")
 
 # %% [markdown]
-# Three lines in the job that registers a model. (The first is for the table whose columns somebody has
+# Three looks in the job that registers a model. (The first is for the table whose columns somebody has
 # sorted by name: same number, same types, and the registry knows the names.) The faults that you have met
-# are stopped by a line each; the canary is for what nobody has thought of. Both belong there, and the
+# are stopped by one each; the canary is for what nobody has thought of. Both belong there, and the
 # cheap one comes first.
 #
 # ## The same plan on a cluster

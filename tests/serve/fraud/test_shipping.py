@@ -3,6 +3,8 @@
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -18,8 +20,10 @@ from lab_utils.models.fraud.rules import Condition, Rule, RuleEngine
 from lab_utils.models.onnx_file import onnx_file
 from lab_utils.resilience.rollout import Counts, Plan, Slo
 from lab_utils.serve.fraud import shipping
+from lab_utils.serve.fraud.metrics import Metrics
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.service import FraudService
+from tests.scraped import page
 
 RULES = RuleEngine((Rule((Condition("amount", True, 220.0),), 0.99),), ("amount",), 0.01)
 GENEROUS = Policy(
@@ -98,6 +102,19 @@ def test_what_a_gateway_counted_is_read_from_its_page(services: Together[FraudSe
     assert shipping.counted(services["same"], 1) - before == Counts(100, 0, 25)
     with pytest.raises(LabError, match=r"The limit is 0.06 s; the gateway counts up to"):
         shipping.counted(services["same"], 0.06)
+
+
+def test_late_degraded_and_unrecorded_answers_are_bad() -> None:
+    """Of a page as the gateway makes it; what was refused for its own content is no answer."""
+    metrics = Metrics()
+    reply = {"tier": "cpu", "decision": "approve", "degraded": False, "repeated": False}
+    for change, took_s in (({}, 0.01), ({}, 2.0), ({"degraded": True, "decision": "review"}, 0.01)):
+        metrics.answered(reply | change, took_s)
+    metrics.refused.labels("unrecorded").inc()
+    metrics.refused.labels("malformed").inc()
+    with page(metrics.registry) as url:
+        found = shipping.counted(cast(FraudService, SimpleNamespace(url=url)), 1)
+    assert found == Counts(answers=4, bad=3, flagged=1)
 
 
 def test_a_good_version_gets_everything(services: Together[FraudService]) -> None:
