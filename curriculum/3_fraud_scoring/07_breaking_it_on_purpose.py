@@ -96,7 +96,7 @@ for payments in (100, 1_000, 10_000, 40_000):
 # halves, each over the last moments:
 
 # %%
-hypothesis = Hypothesis(in_time=0.9, flagged=0.2)
+hypothesis = Hypothesis(in_time=0.9, flagged=0.1)
 with waiting("A calm moment", about_s=WINDOW_S + 1):
     prometheus.until(hypothesis.promql, within_s=60)
     time.sleep(WINDOW_S)

@@ -1,6 +1,6 @@
 """One experiment after the other, and what became of each: the promise, the answers, the log.
 
-    outcomes = campaign(system, prometheus, NAMES, Hypothesis(in_time=0.9, flagged=0.2), window_s=1)
+    outcomes = campaign(system, prometheus, NAMES, Hypothesis(in_time=0.9, flagged=0.1), window_s=1)
     print(report(outcomes))
 
 Each begins only when the hypothesis has held for a window: what one has broken is no excuse for the
