@@ -58,11 +58,17 @@ def _run(length_s: float, seed: int) -> dict[str, Paid]:
         for name, near, far in (("west", west, east), ("east", east, west)):
             link = stack.enter_context(DelayLink(far.url, ONE_WAY_S))
             stack.enter_context(Replication(far, near, ONE_WAY_S))
+            # As long as the dead region stays ejected the other one cannot be, for half of them is
+            # the most; a good health check ends it at once.
             regions = Cluster(
-                [[near.url], [link.url]], health="/health", eject_after=3, most_retries=RETRIES
+                [[near.url], [link.url]],
+                health="/health",
+                eject_after=3,
+                ejected_s=2 * length_s,
+                most_retries=RETRIES,
             )
             route = Route(
-                {"regions": 1}, timeout_s=GENEROUS_S, retries=1, try_s=HEDGE_S, hedged=True
+                {"regions": 1}, timeout_s=GENEROUS_S, retries=2, try_s=HEDGE_S, hedged=True
             )
             edges[name] = stack.enter_context(Envoy({"regions": regions}, {"score": route}))
         arrivals = {n: poisson(RATE_RPS, length_s, seed=2 * seed + k) for k, n in enumerate(edges)}
