@@ -22,7 +22,7 @@ def k8s(
         ),
     ] = None,
 ) -> None:
-    """Check Kubernetes manifests offline, apply them, or print a rollout's.
+    """Check Kubernetes manifests, apply them, or print a rollout's.
 
     The first two are of the language-model service and stand in lab_utils/serve/kubernetes, to be
     read; a rollout's are of the fraud service (lesson 3.4), made for each step.
