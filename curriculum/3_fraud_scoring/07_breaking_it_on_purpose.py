@@ -187,10 +187,11 @@ for panel, record in panels.items():
 chaos_plots.under_faults(seen, list(spells(outcomes)), "What was seen meanwhile")
 
 # %% [markdown]
-# **What one is afraid of**, the first four, did little or nothing. A killed gateway refuses connections at once, so its payers
-# are answered by the other region within their 50 ms. A store that stands still costs its part of
-# the deadline, and the rules answer. A slow first model costs its budget until the breaker opens.
-# Lesson 3.3 said so; now it has been seen. Look at the third panel, though: there, *all* answers came
+# **What one is afraid of**, the first four, did little or nothing. (Where one of them missed on your
+# machine, look at the first panel: the region that is left had too few cores for everybody.) A killed
+# gateway refuses connections at once, so its payers are answered by the other region within their
+# 50 ms. A store that stands still costs its part of the deadline, and the rules answer. A slow first
+# model costs its budget until the breaker opens. Lesson 3.3 said so; now it has been seen. Look at the third panel, though: there, *all* answers came
 # from a lower tier for as long as the fault lasted. The promise says nothing about that. An alert
 # should. (Dips where nothing is broken any more are this machine's: a gateway that starts again takes
 # the cores that the others need.)

@@ -94,7 +94,7 @@ def test_loads_that_cannot_tell_are_refused() -> None:
         compare([], times_s(50, 0))
 
 
-SLEPT_S = 0.004
+SLEPT_S = 0.001
 
 
 class Sleeper(BaseHTTPRequestHandler):
@@ -123,10 +123,10 @@ def sleeper() -> Iterator[str]:
 
 
 def test_a_live_service_under_several_loads_in_turn(sleeper: str) -> None:
-    live = in_turn(sleeper, [b"x"], (0.2, 0.5), busy_rps=0.8 / SLEPT_S, each=150, blocks=8)
+    live = in_turn(sleeper, [b"x"], (0.4, 0.6), busy_rps=0.6 / SLEPT_S, each=150, blocks=8)
     assert len(live.busy_s) == 8
     assert all(np.median(times_s) > SLEPT_S for times_s in live.busy_s)
-    for share in (0.2, 0.5):
+    for share in live.runs:
         tested = sum(run.answered for run in live.runs[share][1::2])
         assert live.compared[share].percentiles_s[99][0].n == tested
         assert np.median(live.service_s[share]) > SLEPT_S
