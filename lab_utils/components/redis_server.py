@@ -9,6 +9,7 @@ Nothing is written to disk: what it holds goes with it.
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import tempfile
@@ -17,13 +18,12 @@ from pathlib import Path
 from typing import Self
 
 from lab_utils.components.catalogue import needed
-from lab_utils.components.ports import free_ports
+from lab_utils.components.ports import free_ports, started
 from lab_utils.components.process import Process
-from lab_utils.errors import LabError
 
 MEMORY_MB = 512
 TRIES = 5
-TAKEN = "Address already in use"
+TAKEN = re.compile("Address already in use")
 
 
 class RedisServer:
@@ -45,18 +45,7 @@ class RedisServer:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redis-")))
             self.socket = folder / "socket"
-            # Redis can be handed no open socket, so another process may take the port in between.
-            for left in reversed(range(TRIES)):
-                (self.port,) = free_ports(1)
-                self._process = Process(
-                    "Redis", self._command(program, folder), ready=self._answers, folder=folder
-                )
-                try:
-                    stack.enter_context(self._process)
-                    break
-                except LabError as error:
-                    if TAKEN not in str(error) or not left:
-                        raise
+            self._process = started(stack, lambda: self._server(program, folder), TAKEN, TRIES)
             self._stack = stack.pop_all()
         return self
 
@@ -80,6 +69,11 @@ class RedisServer:
     def _signal(self, number: signal.Signals) -> None:
         for process in self.process.processes():
             process.send_signal(number)
+
+    def _server(self, program: Path, folder: Path) -> Process:
+        # It can be handed no open socket, so another process may take the port in between.
+        (self.port,) = free_ports(1)
+        return Process("Redis", self._command(program, folder), ready=self._answers, folder=folder)
 
     def _command(self, program: Path, folder: Path) -> list[str]:
         options = {

@@ -32,7 +32,7 @@ from typing import Any, Self
 import httpx
 
 from lab_utils.components import environments
-from lab_utils.components.ports import free_ports
+from lab_utils.components.ports import free_ports, started
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 from lab_utils.machine.cores import limited_to
@@ -104,7 +104,10 @@ class Triton:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="triton-")))
             self._link_backend(bundle, folder / "backends" / "python")
-            self._start(stack, bundle, packages, python, folder)
+            with limited_to(self._cores):
+                self._process = started(
+                    stack, lambda: self._server(bundle, packages, python, folder), TAKEN, TRIES
+                )
             self._stack = stack.pop_all()
         return self
 
@@ -177,21 +180,6 @@ class Triton:
             raise LabError(f"Triton's package has no Python backend for Python {version}.")
         for file in (stub, *(bundle / "backends" / "python").iterdir()):
             (place / file.name).symlink_to(file)
-
-    def _start(
-        self, stack: ExitStack, bundle: Path, packages: Path, python: Path, folder: Path
-    ) -> None:
-        for left in reversed(range(TRIES)):
-            process = self._server(bundle, packages, python, folder)
-            try:
-                with limited_to(self._cores):
-                    stack.enter_context(process)
-            except LabError as error:
-                if not left or not TAKEN.search(str(error)):
-                    raise
-            else:
-                self._process = process
-                return
 
     def _server(self, bundle: Path, packages: Path, python: Path, folder: Path) -> Process:
         http, grpc, metrics = free_ports(3)

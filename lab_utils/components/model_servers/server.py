@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import httpx
 
 from lab_utils.components import environments
-from lab_utils.components.ports import free_ports
+from lab_utils.components.ports import free_ports, started
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 from lab_utils.files import write_bytes
@@ -67,7 +67,7 @@ class ModelServer(ABC):
             stack.enter_context(self._client)
             for name, file in self._models.items():
                 self._add(name, file)
-            self._start(stack, python)
+            self._process = started(stack, lambda: self._server(python), TAKEN, TRIES)
             self._stack = stack.pop_all()
         return self
 
@@ -142,24 +142,17 @@ class ModelServer(ABC):
                 "is running."
             ) from None
 
-    def _start(self, stack: ExitStack, python: Path) -> None:
-        for left in reversed(range(TRIES)):
-            ports = free_ports(3)
-            self.url, self.grpc_address = f"http://127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}"
-            process = Process(
-                self.title,
-                self._command(python, ports),
-                ready=self._all_ready,
-                environment=thread_environment(1),
-                folder=self._folder,
-                start_timeout_s=self._start_timeout_s,
-            )
-            try:
-                self._process = stack.enter_context(process)
-                return
-            except LabError as error:
-                if not left or not TAKEN.search(str(error)):
-                    raise
+    def _server(self, python: Path) -> Process:
+        ports = free_ports(3)
+        self.url, self.grpc_address = f"http://127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}"
+        return Process(
+            self.title,
+            self._command(python, ports),
+            ready=self._all_ready,
+            environment=thread_environment(1),
+            folder=self._folder,
+            start_timeout_s=self._start_timeout_s,
+        )
 
     def _all_ready(self) -> bool:
         return all(map(self.ready, self._models))
