@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import psutil
 
-from lab_utils.components.ports import free_ports
+from lab_utils.components.ports import lasting_port
 from lab_utils.components.redis_server import RedisServer
 from lab_utils.errors import LabError
 from lab_utils.features.redis_store import FILL_S, RedisStore
@@ -48,7 +48,7 @@ class Region:
     ) -> None:
         self.name = name
         self.audit = folder / f"{name}.sqlite"
-        (self._port,) = free_ports(1)
+        self._port = lasting_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._models, self._rules, self._policy, self._settings = models, rules, policy, settings
         self.up = False
