@@ -16,11 +16,9 @@ import numpy as np
 from lab_utils.bench._document import Figure, say
 from lab_utils.measure.load.generator import closed_loop, post
 from lab_utils.models.fraud.features import features
-from lab_utils.models.fraud.transactions import simulate_transactions
-from lab_utils.models.fraud.trees import train
-from lab_utils.optimize.fraud_scorers import of_trees
 from lab_utils.scale import at
 from lab_utils.serve.fraud.scoring_app import scoring_service
+from lab_utils.serve.fraud.trained import trained
 from lab_utils.simulate.validation import gaps_s, in_turn
 
 SHARES = (0.3, 0.5, 0.7)
@@ -31,14 +29,11 @@ BLOCKS_A_REPEAT = 16
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
     """The figure; repeats lengthen the run, since one P99 needs many requests."""
     say("Predicted: sim_error 0.1, nearly all of it the P99's own chance.")
-    payments = simulate_transactions(customers=500, terminals=1000, days=45, seed=36)
-    known = features(payments)
-    rows = known.to_numpy(np.float32)[-512:]
-    bodies = [json.dumps({"features": row.tolist()}).encode() for row in rows]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trees.onnx"
-        path.write_bytes(of_trees(train(known, payments["fraud"])))
-        with scoring_service(path) as service:
+        world = trained(Path(folder))
+        rows = features(world.past).to_numpy(np.float32)[-512:]
+        bodies = [json.dumps({"features": row.tolist()}).encode() for row in rows]
+        with scoring_service(world.trees) as service:
             url = f"{service.url}/score"
             busy = closed_loop(
                 post(url), bodies, connections=4, requests=at(scale, ci=400, laptop=2000)
