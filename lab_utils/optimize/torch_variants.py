@@ -27,9 +27,15 @@ CACHE = "cache.tar"
 TORCH = ("torch", "torchvision")
 ANY_THREADS: dict[str, Any] = {"cpp.dynamic_threads": True}
 """Else the number of threads at compilation is written into the generated code."""
-FROZEN = ANY_THREADS | {"freezing": True, "aot_inductor.precompile_headers": False}
+FROZEN = ANY_THREADS | {
+    "freezing": True,
+    "aot_inductor.precompile_headers": False,
+    "aot_inductor.compile_wrapper_opt_level": "O0",
+}
 """The weights are constants: batch norm is folded into them, their layout is chosen once. Headers
-are not prepared for the compiler: for one file that takes longer than it saves."""
+are not prepared for the compiler: for one file that takes longer than it saves. The code that calls
+the kernels one after the other is not optimised either, which takes a third off the compiler's
+time; the kernels are."""
 
 
 # ---- what is saved -------------------------------------------------------------------------------
@@ -210,7 +216,7 @@ VARIANTS = (
         "AOTInductor",
         "generated code, made once and saved, for weights that are constants",
         TORCH[:1],
-        Recipe("package", _save_package, TORCH, fixed_batch=True),
+        Recipe("package", _save_package, TORCH, fixed_batch=True, version=2),
         _package,
         _lacks_compiler,
     ),
