@@ -1,7 +1,7 @@
 """The stand-in for ImageNet's weights: drawn from a seed, the rest fitted on real pictures.
 
     state = made(transforms())                              # a second
-    python -m lab_utils.models.stand_in --into data/resnet  # fit again: 10 to 20 s on two cores
+    python -m lab_utils.models.fit_stand_in --into data/resnet  # again: 10 to 20 s on two cores
 
 1. the first layer's filters are the principal components of patches of real pictures: each batch
    norm then makes fine texture as loud as brightness, as it is in a trained network;
@@ -22,7 +22,6 @@ this PyTorch draws something else from the seed, all is fitted anew.
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +35,6 @@ from torchvision.models import ResNet, resnet50
 from torchvision.models.resnet import Bottleneck
 from torchvision.transforms import functional
 
-from lab_utils.errors import LabError
 from lab_utils.files import ROOT, write_bytes
 from lab_utils.models import pictures
 
@@ -166,19 +164,3 @@ def _ridge(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     weight = (standard.T @ torch.linalg.solve(kernel, one_hot - one_hot.mean(0))).T / deviation
     bias = one_hot.mean(0) - weight @ mean
     return 10 * weight, 10 * bias
-
-
-def main() -> None:
-    """Fit again and keep what was fitted."""
-    from lab_utils.models.resnet import transforms
-
-    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
-    parser.add_argument("--into", type=Path, required=True, metavar="FOLDER")
-    folder = parser.parse_args().into
-    if not folder.is_dir():
-        raise LabError(f"{folder} is not a folder; give one that exists.")
-    carry(fitted(transforms()), folder / FILE)
-
-
-if __name__ == "__main__":
-    main()

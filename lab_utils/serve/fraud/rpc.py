@@ -8,7 +8,9 @@ with INTERNAL, as if the server were at fault, before anybody here has seen it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -28,9 +30,6 @@ from lab_utils.serve.fraud.request import (
     not_too_long,
 )
 
-if TYPE_CHECKING:
-    from lab_utils.serve.fraud.gateway import Gateway
-
 SERVICE, METHOD = "fraud.Scoring", "Score"
 STATUS = {
     BAD: grpc.StatusCode.INVALID_ARGUMENT,
@@ -41,6 +40,17 @@ STATUS = {
 }
 MOST_BYTES = 4 * LONGEST_BODY
 """gRPC's own limit, with its own words; up to it the gateway reads, and says what is too long."""
+
+
+class Answers(Protocol):
+    """Whoever answers payments, over any protocol: the gateway."""
+
+    def in_flight(self) -> AbstractContextManager[None]:
+        """Around a request: the process does not end within it."""
+
+    async def reply(self, read: Callable[[], Payment]) -> dict[str, Any]:
+        """The answer to the payment that `read` gives. Raises Refused."""
+        ...
 
 
 def parse(body: bytes) -> Payment:
@@ -55,7 +65,7 @@ def parse(body: bytes) -> Payment:
     return checked({name: getattr(message, name) for name in NUMBERS if message.HasField(name)})
 
 
-async def listen(gateway: Gateway, host: str, port: int) -> tuple[grpc.aio.Server, int]:
+async def listen(gateway: Answers, host: str, port: int) -> tuple[grpc.aio.Server, int]:
     """The server, which answers from now on, and its port; 0 is any free one."""
 
     async def score(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
