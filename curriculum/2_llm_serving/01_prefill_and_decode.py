@@ -30,9 +30,11 @@ from lab_utils.machine.facts import facts
 from lab_utils.machine.roofline import critical_batch
 from lab_utils.measure.compare import compare, interleaved
 from lab_utils.measure.interval import interval, ratio_interval
+from lab_utils.measure.resident import resident
 from lab_utils.models.decoder import LLAMA_2_7B, SMALL, answer_s, decode_s
 from lab_utils.models.language.gguf_file import bits_of
 from lab_utils.models.language.seeded import prompt, seeded
+from lab_utils.optimize.language_forms import from_gguf
 from lab_utils.scale import at
 from lab_utils.serve.llm.engine import Engine
 from lab_utils.show import machine as plots
@@ -364,22 +366,25 @@ seven_guess = predict("Llama 2 7B at 4 bits on this machine: tokens a second?", 
 keeping.close()
 expected = fraction / least_7b_s
 print(f"as efficient as the small one: {expected:.1f} tokens a second")
-LOADING = 3.5  # times the file's size, at its peak: the file, the weights, the engine's own order
-needed_gb = LOADING * LLAMA_2_7B.parameters * bits_of("q4_0") / 8e9
+NEEDED = 1.6  # times the file's size; mostly the engine's own copy, in the order it multiplies in
+needed_gb = NEEDED * LLAMA_2_7B.parameters * bits_of("q4_0") / 8e9
 free_gb = psutil.virtual_memory().available / 1e9
 if at(scale, ci=True, laptop=False):
     print("At the scale ci it is not measured: its file has 3.8 GB. At laptop it is.")
 elif free_gb < needed_gb:
-    print(
-        f"Loading it takes {needed_gb:.0f} GB of memory at its peak, and {free_gb:.0f} are free here."
-    )
+    print(f"It takes {needed_gb:.0f} GB of memory, and {free_gb:.0f} are free here.")
 else:
-    path = seeded(LLAMA_2_7B, "q4_0", watching("Tensors of 7B"))
-    with waiting("7B loads", about_s=60), Engine(path, threads) as large:
+    with waiting("7B is written and converted, unless it was already", about_s=90):
+        folder = from_gguf(LLAMA_2_7B, "q4_0")
+    before = resident()
+    with waiting("7B loads", about_s=5), Engine(folder, threads) as large:
         run = large.run([prompt(LLAMA_2_7B, 32)], new_tokens=17)
+        own_bytes = resident().private_bytes - before.private_bytes
     rate = interval(1 / run.token_s)
     seven_guess.reveal(rate)
+    print(f"{own_bytes / 1e9:.1f} GB of memory for it, beside the pages of its file")
     key_figure("7B at 4 bits, written", rate, "tokens a second")
+    key_figure("7B at 4 bits, memory of its own", own_bytes / 1e9, "GB")
 
 # %% [markdown]
 # An answer of 200 tokens at that rate takes the twenty seconds of the complaint, or more,

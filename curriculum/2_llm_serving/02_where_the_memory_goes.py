@@ -183,6 +183,12 @@ print(f"7B at 4 bits: a file of {seven_bytes / GB:.1f} GB; about {peak * seven_b
       f"at the peak, {served * seven_bytes / GB:.0f} GB when it serves, before anybody's cache")  # fmt: skip
 
 # %% [markdown]
+# So lesson 2.1 gives the engine another file: the same weights, converted once into the engine's own
+# form, some layers at a time. Such a file is mapped as it lies; nothing is unpacked on loading, and
+# of all the copies only the ordered one of the first answer is left. Where a service starts
+# often, or in a small container, converting is a step of the build and not of the start.
+
+# %% [markdown]
 # ## The cache, counted
 #
 # Both processes run the same model. One keeps its cache in 8 bits a number, the other in 16 (the

@@ -2,6 +2,7 @@
 
     openvino(load(), Rounding(4, 128, "awq"))    # of the course's own model: words mean something
     openvino(LIGHT, Rounding(4, 128))            # of a shape with seeded weights: only its speed
+    from_gguf(LLAMA_2_7B, "q4_0")                # with the bits of a GGUF file
     onnx(LIGHT, "int4")
 
 Each is a folder that `OpenVinoDecoder` and `Engine`, or `OnnxDecoder` and `OnnxEngine`, load.
@@ -21,9 +22,9 @@ from lab_utils.files import cache_folder
 from lab_utils.machine.facts import versions
 from lab_utils.models.decoder import Decoder
 from lab_utils.models.language import corpus
-from lab_utils.models.language.gguf_file import write_model
+from lab_utils.models.language.gguf_file import Kind, bits_of, write_model, write_seeded
 from lab_utils.models.language.perplexity import Ids, windows
-from lab_utils.models.language.seeded import seeded, seeded_folder
+from lab_utils.models.language.seeded import room_for, seeded, seeded_folder
 from lab_utils.models.language.small import WINDOW, LanguageModel
 from lab_utils.optimize import language_onnx, language_openvino
 from lab_utils.optimize.artefacts import fingerprint
@@ -54,6 +55,24 @@ def openvino(model: Model, rounding: Rounding | None = None) -> Path:
         language_openvino.compressed(openvino(model), target, rounding, texts)
 
     return _kept("openvino", ("openvino-genai", "nncf"), (_told(model), repr(rounding)), make)
+
+
+def from_gguf(shape: Decoder, kind: Kind) -> Path:
+    """What `seeded` writes, in OpenVINO's form; found or made now.
+
+    An engine that is given the GGUF file converts it each time: in 8 GB of memory for a 7B's 4. The
+    file is not kept; while the form is made the disk holds three of its size. Raises LabError where
+    it has no room for them.
+    """
+
+    def make(target: Path) -> None:
+        room_for(target, 3 * shape.parameters * bits_of(kind) / 8)
+        with tempfile.TemporaryDirectory(dir=target.parent) as name:
+            gguf = Path(name) / "model.gguf"
+            write_seeded(gguf, shape, kind)
+            language_openvino.exported(gguf, target)
+
+    return _kept("openvino", ("openvino-genai",), (_told(shape), kind), make)
 
 
 def onnx(

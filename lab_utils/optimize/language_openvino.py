@@ -11,7 +11,9 @@ file; the engine may round them to 8 for a product (`DYNAMIC_QUANTIZATION_GROUP_
 from __future__ import annotations
 
 import logging
+import math
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,8 +29,10 @@ from lab_utils.command import last_words
 from lab_utils.errors import LabError
 from lab_utils.files import folder_beside, write_json
 from lab_utils.models.decoder import bits_per_weight
+from lab_utils.models.language.gguf_part import layers_of, write_layers
 from lab_utils.models.language.perplexity import Ids, Logits
 from lab_utils.optimize.calibration import quiet
+from lab_utils.optimize.openvino_parts import joined
 
 Method = Literal["nearest", "awq", "scale estimation"]
 MODEL = "openvino_model.xml"
@@ -57,32 +61,59 @@ class Rounding:
 
 NO_DEVICE = "NOWHERE"
 """The model is written before the device is looked for, and compiling it would be for nothing."""
+AT_ONCE = 2e9
+"""Bytes of a file that are unpacked at once; they take some two and a half times that of memory."""
 
 
-def exported(gguf: Path, target: Path) -> Path:
+def exported(gguf: Path, target: Path, at_once: float = AT_ONCE) -> Path:
     """Write a GGUF file as a folder that OpenVINO and OpenVINO GenAI load; gives that folder.
 
-    Its weights keep the bits that they have. Raises LabError where the file cannot be read.
+    Its weights keep the bits that they have. A file of more bytes than `at_once` is converted some
+    layers at a time; for those the disk holds the weights twice more for a while. Raises LabError
+    where the file cannot be read.
     """
     if not gguf.is_file():
         raise LabError(f"{gguf} is not there; write it with models.language.gguf_file.")
+    count = math.ceil(gguf.stat().st_size / at_once)
     with folder_beside(target) as beside:
         beside.mkdir()
-        link = beside / gguf.name  # it writes beside the file that it reads
-        link.symlink_to(gguf.resolve())
-        scheduler = genai.SchedulerConfig()
-        scheduler.num_kv_blocks = 1  # nothing is to be answered
-        try:
-            genai.ContinuousBatchingPipeline(
-                str(link), scheduler, NO_DEVICE, {"enable_save_ov_model": True}
-            )
-        except RuntimeError as error:
-            if f'"{NO_DEVICE}"' not in str(error):
-                raise LabError(f"{gguf.name} could not be read: {last_words(str(error))}") from None
-        link.unlink()
+        if count == 1:
+            _convert(gguf, beside)
+        else:
+            _convert_parts(gguf, beside, count)
         ends = GGUFReader(gguf).fields["tokenizer.ggml.eos_token_id"].contents()
         write_json(beside / "generation_config.json", {"eos_token_id": ends})
     return target
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Have OpenVINO GenAI write the network of a file into a folder that is there."""
+    link = folder / gguf.name  # it writes beside the file that it reads
+    link.symlink_to(gguf.resolve())
+    scheduler = genai.SchedulerConfig()
+    scheduler.num_kv_blocks = 1  # nothing is to be answered
+    try:
+        genai.ContinuousBatchingPipeline(
+            str(link), scheduler, NO_DEVICE, {"enable_save_ov_model": True}
+        )
+    except RuntimeError as error:
+        if f'"{NO_DEVICE}"' not in str(error):
+            raise LabError(f"{gguf.name} could not be read: {last_words(str(error))}") from None
+    link.unlink()
+
+
+def _convert_parts(gguf: Path, folder: Path, count: int) -> None:
+    layers = range(layers_of(gguf))
+    in_part = math.ceil(len(layers) / count)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        parts = [Path(name) / str(first) for first in layers[::in_part]]
+        for part in parts:
+            part.mkdir()
+            first = int(part.name)
+            write_layers(gguf, piece := part.with_suffix(".gguf"), layers[first : first + in_part])
+            _convert(piece, part)
+            piece.unlink()
+        ov.serialize(joined([part / MODEL for part in parts]), folder / MODEL)
 
 
 def compressed(source: Path, target: Path, rounding: Rounding, shown: Ids | None = None) -> Path:

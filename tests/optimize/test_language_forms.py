@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lab_utils.models.language.seeded import prompt, seeded_folder
+from lab_utils.models.language.seeded import prompt, seeded, seeded_folder
 from lab_utils.models.language.small import WINDOW, held_out, load
 from lab_utils.optimize import language_forms
-from lab_utils.optimize.language_forms import onnx, openvino, shown
+from lab_utils.optimize.language_forms import from_gguf, onnx, openvino, shown
 from lab_utils.optimize.language_openvino import Rounding
 from lab_utils.serve.llm.engine import Engine
 from lab_utils.serve.llm.onnx_engine import OnnxEngine
@@ -42,6 +42,16 @@ def test_both_engines_answer_from_seeded_forms() -> None:
             assert len(run.token_s) == 5
             assert (run.step_s > 0).all()
             assert loaded.run(prompts[:1], 6).tokens == run.tokens[:1]
+
+
+def test_a_form_of_a_file_answers_as_the_file_does_and_leaves_no_file(tmp_path: Path) -> None:
+    folder, answers = from_gguf(TINY, "q4_0"), []
+    assert not list(tmp_path.rglob("*.gguf"))
+    for path in (folder, seeded(TINY, "q4_0")):
+        with Engine(path, threads=1) as engine:
+            answers.append(engine.run([prompt(TINY, 9)], 6).tokens)
+    assert answers[0] == answers[1]
+    assert from_gguf(TINY, "q4_0") == folder != from_gguf(TINY, "q8_0")
 
 
 def test_a_form_is_made_once_and_another_rounding_is_another_form(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lab_utils.errors import LabError
 from lab_utils.models.language.gguf_file import write_model
@@ -55,6 +56,27 @@ def test_the_engine_loads_the_folder_and_says_what_the_network_says(saved: Saved
     exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
     with Engine(folder, threads=1, **exact) as engine:
         assert engine.run([ids], 12).tokens == [model.generate("The statement", 12)]
+
+
+def test_a_file_converted_some_layers_at_a_time_is_the_same_network(tmp_path: Path) -> None:
+    model = untrained(layers=5)
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            if parameter.ndim == 1:
+                parameter.uniform_(0.5, 1.5)  # norms that scale, as those of a trained network
+    gguf = tmp_path / "own.gguf"
+    write_model(gguf, model, "q8_0")
+    whole = exported(gguf, tmp_path / "whole")
+    parts = exported(gguf, tmp_path / "parts", at_once=gguf.stat().st_size / 2.5)  # 2, 2 and 1
+    kept, (one, other) = texts(model, "while"), (OpenVinoDecoder(f, 1) for f in (whole, parts))
+    assert np.array_equal(other.logits(kept), one.logits(kept))
+    assert size_bytes(parts) == size_bytes(whole)
+    answers = []
+    for path in (whole, parts):
+        with Engine(path, threads=1) as engine:
+            answers.append(engine.run([model.ids("The statement")], 12).tokens)
+    assert answers[0] == answers[1]
+    assert {path.name for path in tmp_path.iterdir()} == {"own.gguf", "whole", "parts"}
 
 
 def test_fewer_bits_are_smaller_and_lose_more_and_larger_groups_are_smaller(

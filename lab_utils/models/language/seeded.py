@@ -36,14 +36,19 @@ def seeded(shape: Decoder, kind: Kind, watch: Watch = lambda names: names) -> Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            needed, free = shape.parameters * bits_of(kind) / 8, shutil.disk_usage(path.parent).free
-            if needed * 1.05 > free:
-                raise LabError(
-                    f"{path.name} needs {needed / 1e9:.1f} GB; {path.parent} has {free / 1e9:.1f} "
-                    "GB left. Free some, or set INFERENCE_LAB_CACHE to a folder on a larger disk."
-                )
+            room_for(path, shape.parameters * bits_of(kind) / 8)
             write_seeded(path, shape, kind, watch=watch)
     return path
+
+
+def room_for(path: Path, size_bytes: float) -> None:
+    """Raise LabError where the disk of a file or folder has no room for so many bytes more."""
+    free = shutil.disk_usage(path.parent).free
+    if size_bytes * 1.05 > free:
+        raise LabError(
+            f"{path.name} needs {size_bytes / 1e9:.1f} GB; {path.parent} has {free / 1e9:.1f} "
+            "GB left. Free some, or set INFERENCE_LAB_CACHE to a folder on a larger disk."
+        )
 
 
 def seeded_folder(shape: Decoder) -> Path:

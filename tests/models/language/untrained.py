@@ -14,10 +14,10 @@ TINY = Decoder(
 )
 
 
-def untrained() -> LanguageModel:
+def untrained(layers: int = TINY.layers) -> LanguageModel:
     """Of the shape `TINY`, but tied; weights of the usual size."""
     sizes = {
-        "VOCABULARY": TINY.vocabulary, "WIDTH": TINY.width, "LAYERS": TINY.layers,
+        "VOCABULARY": TINY.vocabulary, "WIDTH": TINY.width, "LAYERS": layers,
         "HEADS": TINY.heads, "CACHED_HEADS": TINY.cached_heads, "INNER": TINY.inner,
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
