@@ -24,7 +24,6 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from lab_utils.errors import LabError
 
@@ -158,4 +157,6 @@ def needed(pairs: int, level: float) -> int:
     >>> needed(9, 0.004), needed(36, 0.0025)
     (9, 27)
     """
+    from scipy import stats  # a second to import
+
     return int(stats.binom.isf(level, pairs, 0.5)) + 1

@@ -152,6 +152,15 @@ def test_ctrl_c_keeps_what_was_graded(tmp_path: Path) -> None:
     assert kept + rest == 57
 
 
+def test_whoever_hands_out_jobs_imports_nothing_that_takes_seconds() -> None:
+    look = (
+        "import sys, lab_utils.grade.classroom.run, lab_utils.grade.classroom.cluster_worker; "
+        "print({'torch', 'scipy.stats'} & {*sys.modules})"
+    )
+    said = subprocess.check_output([sys.executable, "-c", look], cwd=ROOT, text=True)
+    assert said == "set()\n"
+
+
 def row(learner: str = "anna", task: str = "double") -> Row:
     verdict = {
         "task": task,

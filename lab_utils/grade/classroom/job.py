@@ -14,7 +14,6 @@ from typing import Any
 
 from lab_utils.errors import LabError
 from lab_utils.grade import submission as submissions
-from lab_utils.grade.engine import grade_task
 from lab_utils.grade.spec import Task, load_lab
 from lab_utils.grade.verdict import Verdict
 from lab_utils.grade.workers import Workers
@@ -50,6 +49,9 @@ def grade_one(content: bytes, job: Job, workers: Workers) -> Done:
 
     What is timed has the machine to itself; other tasks share it.
     """
+    # It imports torch, which whoever hands out jobs never needs.
+    from lab_utils.grade.engine import grade_task
+
     started = now()
     lab = load_lab(job.unit)
     task = lab[job.task]
