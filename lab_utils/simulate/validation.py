@@ -1,37 +1,45 @@
 """Is the simulation right? Held against a live service, on the very arrivals that it was sent.
 
     live = in_turn(url, bodies, (0.3, 0.5, 0.7), busy_rps=800, each=120, blocks=10)
-    live.compared[0.5].error
+    live.compared[0.5].errors["p99"], largest_error(live.compared.values())
 
-Half of the runs at a load give the service times, the other half is predicted.
+The runs at a load come in pairs, one right after the other. Each is predicted with the service
+times of the other one, and never with its own: so a machine that changes its speed has changed it
+for both, and which half a stall hit does not decide. All runs together are then compared with all
+predictions together. The interval of an error is what other draws of the same pairs would have
+shown: requests of one run wait for each other, so the runs are drawn, not the requests.
 
 The service times are read from outside, of a server with one request at a time. While somebody
 always waits, it gives an answer each service time, so the gaps between its answers are its service
 times, with all that it does for a request: the socket, the parsing, the log. Under a load it is
 idle now and then, and who meets it idle is served more slowly than those who follow each other: it
-has to be woken, and its caches are another's. So a load's own service times are taken from runs at
-that load, and never from those that they are held against.
+has to be woken, and its caches are another's. So a load's own service times are taken at that load,
+and the two kinds are kept apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from lab_utils.errors import LabError
 from lab_utils.measure.compare import Watch
-from lab_utils.measure.interval import Interval
+from lab_utils.measure.interval import CONFIDENCE, SEED, Interval
 from lab_utils.measure.load.arrivals import poisson
 from lab_utils.measure.load.generator import closed_loop, open_loop, post
 from lab_utils.measure.load.result import LoadResult
-from lab_utils.measure.percentile import percentile
+from lab_utils.measure.percentile import refuse_unsupported
 from lab_utils.simulate.regions.engine import simulate
 from lab_utils.simulate.regions.model import Fleet, Floats, Tier
 
 PERCENTILES = (50.0, 99.0)
+REPLICATIONS = 40
+"""Draws of the service times, all on the live runs' arrivals."""
+RESAMPLES, RESAMPLED = 500, 4
+"""Draws of the runs for an interval; so many of the replications stand for the simulated side."""
 
 
 def gaps_s(load: LoadResult) -> Floats:
@@ -59,43 +67,71 @@ def added_s(live: LoadResult) -> Floats:
     server with one request at a time that is the service time as its client sees it. Raises
     LabError for a closed loop and for failures.
     """
+    added: Floats = np.subtract(*_added(live)[:2])
+    return added
+
+
+def one_core(live: LoadResult) -> Tier:
+    """A server with the service times that an open loop has shown: those of requests that met it
+    idle, and those of the others. Raises LabError as `added_s`."""
+    done_s, begun_s, idle = _added(live)
+    times_s = done_s - begun_s
+    followed_s, woken_s = times_s[~idle], times_s[idle]
+    if not followed_s.size:  # nobody ever waited: then it does not matter what they would have met
+        followed_s = woken_s
+    return Tier("one core", 1, followed_s, woken_s=woken_s)
+
+
+def _added(live: LoadResult) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Of each request in turn: its answer, what it counts from, and whether it found nobody."""
     due_s, latencies_s = _open(live)
     done_s = np.sort(due_s + latencies_s)
     free_s = np.concatenate(([0.0], done_s[:-1]))
-    added: Floats = done_s - np.maximum(due_s, free_s)
-    return added
+    return done_s, np.maximum(due_s, free_s), due_s >= free_s
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Live against simulated. percentiles_s: which → (live, simulated).
 
-    The live one has its 95 % interval; the simulated one's is where 95 % of such runs lie, so a
-    live run outside of it is not chance.
+    The live one has its 95 % interval over the runs; the simulated one's is where 95 % of such runs
+    lie. errors: simulated ÷ live − 1, of the throughput and of each percentile, with the 95 %
+    interval. resampled: the errors (columns) of each other draw of the runs (rows).
     """
 
     live_rps: float
     simulated_rps: float
     percentiles_s: Mapping[float, tuple[Interval, Interval]]
-
-    @property
-    def errors(self) -> dict[str, float]:
-        """Simulated ÷ live − 1, of the throughput and of each percentile."""
-        found = {"throughput": self.simulated_rps / self.live_rps - 1}
-        for q, (live, simulated) in self.percentiles_s.items():
-            found[f"p{q:g}"] = simulated.median / live.median - 1
-        return found
+    errors: Mapping[str, Interval]
+    resampled: Floats
 
     @property
     def error(self) -> float:
         """The largest of them, without its sign."""
-        return max(abs(error) for error in self.errors.values())
+        return max(abs(error.median) for error in self.errors.values())
+
+
+def largest_error(compared: Iterable[Comparison]) -> Interval:
+    """Of several comparisons: the largest error, without its sign, with its 95 % interval.
+
+    `median` is the error of all that was measured. It cannot be below 0, so what is chance in the
+    single ones adds to it: a simulation without a fault has one, too.
+    """
+    found = list(compared)
+    if not found:
+        raise LabError("No comparison was given; expected one or more.")
+    worst = np.max([np.abs(one.resampled).max(axis=1) for one in found], axis=0)
+    middle = max(one.error for one in found)
+    low, high = np.quantile(worst, _TAILS)
+    pairs = min(error.n for one in found for error in one.errors.values())
+    return Interval(middle, min(float(low), middle), max(float(high), middle), pairs)
 
 
 @dataclass(frozen=True)
 class Live:
     """One core under several loads in turn. busy_s: service times while somebody always waits, of
-    each block. runs: of each load, a share (0 to 1) of what the core can do.
+    each block. runs: of each load, a share (0 to 1) of what the core can do; the two of a pair
+    follow each other.
     """
 
     busy_s: list[Floats]
@@ -103,18 +139,18 @@ class Live:
 
     @property
     def service_s(self) -> dict[float, Floats]:
-        """The service times at each load, from every other run."""
+        """The service times at each load."""
         return {
-            share: np.concatenate([added_s(run) for run in runs[::2]])
+            share: np.concatenate([added_s(run) for run in runs])
             for share, runs in self.runs.items()
         }
 
     @property
     def compared(self) -> dict[float, Comparison]:
-        """The runs between those, against a simulation with those service times."""
+        """Each run against a simulation with the service times of the other one of its pair."""
         return {
-            share: compare(self.runs[share][1::2], times_s)
-            for share, times_s in self.service_s.items()
+            share: compare(runs, [one_core(runs[place ^ 1]) for place in range(len(runs))])
+            for share, runs in self.runs.items()
         }
 
 
@@ -128,7 +164,8 @@ def in_turn(
     blocks: int,
     watch: Watch = iter,
 ) -> Live:
-    """Short runs at each load, block by block: a machine that changes its speed does so for all.
+    """Short runs at each load, two of a kind in a block: a machine that changes its speed does so
+    for all.
 
     busy_rps: what the core can do. each: requests of a run.
     """
@@ -137,48 +174,98 @@ def in_turn(
         live.busy_s.append(gaps_s(closed_loop(post(url), bodies, connections=4, requests=each)))
         for share in shares:
             rate_rps = share * busy_rps
-            arrivals = poisson(rate_rps, each / rate_rps, seed=block)
-            live.runs[share].append(open_loop(post(url), bodies, arrivals))
+            for seed in (2 * block, 2 * block + 1):
+                arrivals = poisson(rate_rps, each / rate_rps, seed=seed)
+                live.runs[share].append(open_loop(post(url), bodies, arrivals))
     return live
 
 
-def compare(
-    lives: Sequence[LoadResult],
-    service_s: ArrayLike,
-    *,
-    servers: int = 1,
-    replications: int = 40,
-) -> Comparison:
-    """Simulate open loops' arrivals at one queue, and lay it beside what happened in all of them.
+def compare(lives: Sequence[LoadResult], tiers: Sequence[Tier]) -> Comparison:
+    """Simulate open loops' arrivals, each at its tier, and lay it beside what happened in all.
 
-    service_s: from which each request's time is drawn. replications: draws of the service times,
-    all on the live runs' arrivals. Raises LabError for a closed loop, for failures, and where the
-    answers together cannot support a percentile.
+    Two runs that follow each other in `lives` are a pair. Raises LabError for fewer than two pairs
+    or not a tier for each run, for a closed loop, for failures, and where the answers together
+    cannot support a percentile.
     """
-    if not lives:
-        raise LabError("No live run was given; expected one or more.")
+    if len(lives) < 4 or len(lives) % 2 or len(lives) != len(tiers):
+        raise LabError(
+            f"{len(lives)} live runs and {len(tiers)} tiers were given; expected two pairs of runs "
+            "or more, and a tier for each."
+        )
     known = [_open(live) for live in lives]
-    fleet = Fleet((Tier("live", servers, service_s),))
-    runs = [
-        [
-            simulate(due_s, fleet, seed=seed * len(known) + row)
-            for row, (due_s, _) in enumerate(known)
-        ]
-        for seed in range(replications)
+    simulated = [
+        _replications(due_s, tier, seed=place)
+        for place, ((due_s, _), tier) in enumerate(zip(known, tiers, strict=True))
     ]
-    live_s = np.concatenate([latencies_s for _, latencies_s in known])
-    simulated_s = [np.concatenate([run.latency_s for run in all_]) for all_ in runs]
-    percentiles_s = {
-        q: (percentile(live_s, q), _spread([percentile(s, q).median for s in simulated_s]))
-        for q in PERCENTILES
-    }
-    live_rps = live_s.size / sum(_lasted_s(due_s, late_s) for due_s, late_s in known)
-    rates_rps = [
-        live_s.size
-        / sum(_lasted_s(due_s, run.latency_s) for (due_s, _), run in zip(known, all_, strict=True))
-        for all_ in runs
-    ]
-    return Comparison(live_rps, float(np.median(rates_rps)), percentiles_s)
+    runs = list(zip(*simulated, strict=True))
+    due_s, live_s = zip(*known, strict=True)
+    for q in PERCENTILES:
+        refuse_unsupported(q, sum(latencies_s.size for latencies_s in live_s))
+    pairs, every = len(known) // 2, np.ones(len(known), int)
+    lived = _Side(due_s, [live_s])
+    each = np.array([_Side(due_s, [run]).figures(every) for run in runs])
+    measured, middle = lived.figures(every), np.median(each, axis=0)
+    sides = (lived, _Side(due_s, runs[:RESAMPLED]))
+    drawn = np.array([[side.figures(times) for times in _draws(pairs)] for side in sides])
+    resampled = drawn[1] / drawn[0] - 1
+    return Comparison(
+        float(measured[0]),
+        float(middle[0]),
+        {
+            q: (
+                _spread(drawn[0][:, place], measured[place], pairs),
+                _spread(each[:, place], middle[place], len(runs)),
+            )
+            for place, q in enumerate(PERCENTILES, 1)
+        },
+        {
+            name: _spread(resampled[:, place], middle[place] / measured[place] - 1, pairs)
+            for place, name in enumerate(("throughput", *(f"p{q:g}" for q in PERCENTILES)))
+        },
+        resampled,
+    )
+
+
+def _replications(due_s: Floats, tier: Tier, seed: int) -> list[Floats]:
+    """The latencies of the same arrivals, again and again: one call, in which the server has long
+    been idle when the next replication begins."""
+    over_s = due_s[-1] + due_s.size * max(tier.times_s.max(), tier.woken_times_s.max()) + 1
+    arrivals = (over_s * np.arange(REPLICATIONS)[:, None] + due_s).ravel()
+    return np.split(simulate(arrivals, Fleet((tier,)), seed=seed).latency_s, REPLICATIONS)
+
+
+_TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+
+
+def _draws(pairs: int) -> NDArray[np.int_]:
+    """How often each run of so many pairs is drawn, with replacement; a row for each draw."""
+    random = np.random.default_rng(SEED)
+    return np.repeat(random.multinomial(pairs, np.full(pairs, 1 / pairs), RESAMPLES), 2, axis=1)
+
+
+class _Side:
+    """The live runs, or the simulated ones: several replications of each. Sorted once, so that
+    a draw of the runs costs a sum and no sorting."""
+
+    def __init__(self, due_s: Sequence[Floats], replications: Sequence[Sequence[Floats]]) -> None:
+        by_run = list(zip(*replications, strict=True))
+        late_s = [np.concatenate(several) for several in by_run]
+        self._lasted_s = np.array(
+            [
+                sum(_lasted_s(due, one) for one in several)
+                for due, several in zip(due_s, by_run, strict=True)
+            ]
+        )
+        together_s = np.concatenate(late_s)
+        order = np.argsort(together_s)
+        self._sorted_s = together_s[order]
+        self._run = np.repeat(np.arange(len(late_s)), [of_run.size for of_run in late_s])[order]
+
+    def figures(self, times: NDArray[np.int_]) -> Floats:
+        """The throughput, and each percentile, with each run so many times."""
+        up_to = np.cumsum(times[self._run])
+        places = np.searchsorted(up_to, up_to[-1] * np.divide(PERCENTILES, 100))
+        return np.append(up_to[-1] / (times @ self._lasted_s), self._sorted_s[places])
 
 
 def _lasted_s(due_s: Floats, latencies_s: Floats) -> float:
@@ -195,9 +282,10 @@ def _open(live: LoadResult) -> tuple[Floats, Floats]:
     return live.schedule.intended_s, live.latencies_s
 
 
-def _spread(values: list[float]) -> Interval:
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975])
-    return Interval(float(middle), float(low), float(high), len(values))
+def _spread(drawn: Floats, middle: float, n: int) -> Interval:
+    low, high = np.quantile(drawn, _TAILS)
+    middle = float(middle)
+    return Interval(middle, min(float(low), middle), max(float(high), middle), n)
 
 
 def _done_s(load: LoadResult) -> Floats:

@@ -47,6 +47,38 @@ def test_departures_are_simpys(servers: int) -> None:
     )
 
 
+@pytest.mark.parametrize("servers", [1, 3])
+def test_a_woken_server_is_simpys(servers: int) -> None:
+    arrived_s = arrivals(6 * servers, seed=servers)
+    fleet = Fleet(
+        (Tier("score", servers, RECORDED_S, woken_s=1.5 * RECORDED_S[:5000]), Tier("no", 1, 9.0))
+    )
+    followed_s, woken_s = (
+        service_times_s(fleet, arrived_s.size, woken=woken, seed=3) for woken in (False, True)
+    )
+    run = simulate(arrived_s, fleet, seed=3)
+    np.testing.assert_array_equal(
+        run.done_s, reference.queue(arrived_s, followed_s, servers, woken_s)
+    )
+    assert not np.array_equal(run.done_s, reference.queue(arrived_s, followed_s, servers))
+
+
+def test_waiting_for_a_woken_server_is_welchs() -> None:
+    """Mean wait of M/G/1 with exceptional first service (Welch 1964): Pollaczek and Khinchine's,
+    and a part for the first of each busy period."""
+    rate_rps, longer_s = 5.0, 2 * RECORDED_S
+    usual, first = ((times_s.mean(), (times_s**2).mean()) for times_s in (RECORDED_S, longer_s))
+    expected_s = rate_rps * usual[1] / (2 * (1 - rate_rps * usual[0]))
+    expected_s += rate_rps * (first[1] - usual[1]) / (2 * (1 + rate_rps * (first[0] - usual[0])))
+    fleet = Fleet((Tier("score", 1, RECORDED_S, woken_s=longer_s),))
+    waits_s = []
+    for seed in range(RUNS):
+        arrived_s = poisson(rate_rps, 4000, seed=seed).due_s
+        run = simulate(arrived_s, fleet, seed=seed)
+        waits_s.append(float((run.latency_s.sum() - run.busy_s[0, 0]) / arrived_s.size))
+    assert contains(waits_s, expected_s)
+
+
 @pytest.mark.parametrize("cancel", [False, True])
 def test_fallbacks_and_retries_are_simpys(cancel: bool) -> None:
     fleet = Fleet(

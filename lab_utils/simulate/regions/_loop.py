@@ -61,7 +61,8 @@ STATION = np.dtype(
 TIER = np.dtype(
     [("deadline_s", "f8"), ("batch_wait_s", "f8"), ("queue_most", "i8"), ("batch_most", "i4"),
      ("queues", "i4"), ("route", "i4"), ("station", "i4"), ("times", "i8"), ("count", "i8"),
-     ("growth", "i8"), ("turn", "i8"), ("ends", "i8"), ("seen", "i8")],
+     ("woken", "i8"), ("woken_count", "i8"), ("growth", "i8"), ("turn", "i8"), ("ends", "i8"),
+     ("seen", "i8")],
     align=True,
 )  # fmt: skip
 CLIENTS = np.dtype(
@@ -139,11 +140,14 @@ def draw(seed: int, request: int, purpose: int, tier: int, attempt: int, below: 
 
 
 @_inlined
-def service_s(state: State, request: int, tier: int, attempt: int) -> float:
-    """The drawn service time of one request. attempt: twice the attempt's number, + 1 if hedged."""
+def service_s(state: State, request: int, tier: int, attempt: int, woken: int) -> float:
+    """The drawn service time of one request. attempt: twice the attempt's number, + 1 if hedged.
+
+    woken: 1 where it finds its server idle.
+    """
     kind = state.tiers[tier]
-    place = draw(state.seed, request, SERVICE, tier, attempt, kind.count)
-    return state.times_s[kind.times + place]
+    first, count = (kind.woken, kind.woken_count) if woken else (kind.times, kind.count)
+    return state.times_s[first + draw(state.seed, request, SERVICE, tier, attempt, count)]
 
 
 @_inlined
@@ -235,15 +239,15 @@ def begin(state: State, place: int, now_s: float) -> None:
                 last = visit
                 size += 1
         station.queued -= size
-        serve(state, place, leader, size, now_s)
+        serve(state, place, leader, size, 0, now_s)
 
 
 @_inlined
-def serve(state: State, place: int, leader: int, size: int, now_s: float) -> None:
+def serve(state: State, place: int, leader: int, size: int, woken: int, now_s: float) -> None:
     """Start a batch of so many at a station that has a server free."""
     station = state.stations[place]
     v = state.visits[leader]
-    lasts_s = service_s(state, v.request, station.tier, 2 * v.attempt + v.hedged)
+    lasts_s = service_s(state, v.request, station.tier, 2 * v.attempt + v.hedged, woken)
     lasts_s *= state.growth[state.tiers[station.tier].growth + size - 1] * station.slower
     station.busy += 1
     station.busy_s += lasts_s
@@ -309,7 +313,7 @@ def enter(state: State, request: int, region: int, tier: int, hedged: int, now_s
         kind.ends += 1
     if station.queued == 0 and station.busy < station.servers and kind.batch_wait_s == 0:
         v.state = RUNNING
-        serve(state, chosen, visit, 1, now_s)
+        serve(state, chosen, visit, 1, 1, now_s)
         return visit
     v.state = WAITING
     queue = chosen * (state.queues.shape[0] // state.stations.shape[0]) + r.urgency
@@ -549,7 +553,9 @@ def run(state: State, until_s: float) -> bool:
 
 
 @_compiled
-def fill_service_times(state: State, tier: int, attempt: int, found_s: NDArray[Any]) -> None:
+def fill_service_times(
+    state: State, tier: int, attempt: int, woken: int, found_s: NDArray[Any]
+) -> None:
     """What each request's attempt takes at a tier, into an array with a place for each."""
     for request in range(found_s.size):
-        found_s[request] = service_s(state, request, tier, 2 * attempt)
+        found_s[request] = service_s(state, request, tier, 2 * attempt, woken)

@@ -111,13 +111,22 @@ def simulate(
 
 
 def service_times_s(
-    fleet: Fleet, count: int, tier: int = 0, *, attempt: int = 1, seed: int = 0
+    fleet: Fleet,
+    count: int,
+    tier: int = 0,
+    *,
+    attempt: int = 1,
+    woken: bool = False,
+    seed: int = 0,
 ) -> Floats:
-    """What the attempt (from 1) of each of `count` requests takes at a tier: the times drawn."""
+    """What the attempt (from 1) of each of `count` requests takes at a tier: the times drawn.
+
+    woken: where it finds its server idle.
+    """
     none = np.zeros(count, int)
     found_s: Floats = np.zeros(count)
     state = _state(found_s, fleet, none, none, (), seed)
-    _loop.fill_service_times(state, tier, attempt, found_s)
+    _loop.fill_service_times(state, tier, attempt, int(woken), found_s)
     return found_s
 
 
@@ -159,7 +168,7 @@ def _state(
         stations,
         np.full((stations.size * classes, 2), -1, np.int32),
         _tiers(fleet),
-        np.concatenate([tier.times_s for tier in fleet.tiers]),
+        np.concatenate([np.append(tier.times_s, tier.woken_times_s) for tier in fleet.tiers]),
         np.concatenate([np.asarray(tier.growth, float)[: tier.batch_most] for tier in fleet.tiers]),
         np.empty(most + count + stations.size + 1, _loop.EVENT),
         np.empty((len(fleet.tiers), most // len(fleet.tiers) if with_deadline else 0), np.int32),
@@ -196,10 +205,11 @@ def _tiers(fleet: Fleet) -> NDArray[Any]:
             ROUTES[tier.route],
         )
         row["station"], row["times"], row["growth"] = station, times, growth
-        row["count"] = tier.times_s.size
+        row["count"], row["woken_count"] = tier.times_s.size, tier.woken_times_s.size
+        row["woken"] = times + tier.times_s.size
         station, times, growth = (
             station + tier.queues,
-            times + tier.times_s.size,
+            times + tier.times_s.size + tier.woken_times_s.size,
             growth + tier.batch_most,
         )
     return tiers

@@ -37,7 +37,8 @@ class Tier:
     drawn; one number is always that. deadline_s: from coming to the tier until its answer; the next
     tier is asked then. queues: that share the servers evenly, found by `route`. queue_most: that
     may wait in one of them. batch_most, batch_wait_s: as in `station.Station`; growth: a batch of k
-    takes the drawn time × growth[k − 1].
+    takes the drawn time × growth[k − 1]. woken_s: as service_s, of a request that finds its server
+    idle; None: the same ("exceptional first service", Welch, Operations Research 12, 1964).
     """
 
     name: str
@@ -50,12 +51,19 @@ class Tier:
     batch_most: int = 1
     batch_wait_s: float = 0.0
     growth: ArrayLike = (1.0,)
+    woken_s: ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        times = self.times_s
-        if not times.size or not np.all((times >= 0) & np.isfinite(times)):
+        for times in (self.times_s, self.woken_times_s):
+            if not times.size or not np.all((times >= 0) & np.isfinite(times)):
+                raise LabError(
+                    f"The tier {self.name!r} has service times that are none, below 0 or not "
+                    "finite; expected recorded ones, in seconds."
+                )
+        if self.woken_s is not None and self.batch_wait_s > 0:
             raise LabError(
-                f"The tier {self.name!r} has service times that are none, below 0 or not finite."
+                f"The tier {self.name!r} has times of woken servers and waits "
+                f"{self.batch_wait_s:g} s for a batch; expected one of the two."
             )
         if min(self.servers, self.queues, self.batch_most) < 1 or self.servers % self.queues:
             raise LabError(
@@ -80,6 +88,12 @@ class Tier:
     def times_s(self) -> Floats:
         """The recorded service times as an array."""
         return np.atleast_1d(np.asarray(self.service_s, dtype=float))
+
+    @property
+    def woken_times_s(self) -> Floats:
+        """The times of those that find their server idle."""
+        times_s = self.service_s if self.woken_s is None else self.woken_s
+        return np.atleast_1d(np.asarray(times_s, dtype=float))
 
 
 @dataclass(frozen=True)

@@ -21,20 +21,26 @@ Work = Callable[[int, int, int], float]
 Steps = Generator[Any, Any, None]
 
 
-def queue(arrived_s: ArrayLike, service_s: ArrayLike, servers: int) -> Floats:
-    """When each request is done: one queue, first come first served."""
-    arrivals, services = (
-        np.asarray(arrived_s, float).tolist(),
-        np.asarray(service_s, float).tolist(),
+def queue(
+    arrived_s: ArrayLike, service_s: ArrayLike, servers: int, woken_s: ArrayLike | None = None
+) -> Floats:
+    """When each request is done: one queue, first come first served.
+
+    woken_s: what each takes where it finds a server idle; None: the same.
+    """
+    arrivals, services, first = (
+        np.asarray(times_s, float).tolist()
+        for times_s in (arrived_s, service_s, service_s if woken_s is None else woken_s)
     )
     done_s = np.full(len(arrivals), np.nan)
     env = simpy.Environment()
     resource = simpy.Resource(env, servers)
 
     def request(number: int) -> Steps:
+        idle = resource.count < servers
         with resource.request() as turn:
             yield turn
-            yield env.timeout(services[number])
+            yield env.timeout(first[number] if idle else services[number])
         done_s[number] = env.now
 
     def source() -> Steps:
