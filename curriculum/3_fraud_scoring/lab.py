@@ -202,14 +202,16 @@ for model, share in caught().items():
 # of them fails its calls. (It runs ten times as slowly as the table says, so that your machine's own
 # delays do not count. Servers wait there in place of computing.)
 #
-# A third of the points each, part marks in between; and no points at all where the first or the last
-# is at its "nothing":
+# Half of the points are for the frauds, a quarter each for the other two, part marks in between:
 #
-# - **availability**: in the worst of the five, 95 % are answered within the 50 ms (80 %: nothing);
+# - **availability**: in the worst of the five, 95 % are answered within the 50 ms (80 %: nothing, and
+#   none for the others either);
 # - **latency**: where something is broken, the median leaves three quarters of the 50 ms (60 %:
 #   nothing);
-# - **frauds caught**: 98 % of what the best tier that still works there would have caught (70 %:
-#   nothing).
+# - **frauds caught**: 95 % of what the best tier that still works there would have caught (60 %:
+#   nothing). Where a model works, only what it catches **beyond rules with history** counts: those few
+#   frauds in a hundred are what all the servers are for. Below 70 % of all that could be caught, rules
+#   included, nothing else counts either.
 #
 # <details><summary>Hint</summary>
 #

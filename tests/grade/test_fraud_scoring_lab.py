@@ -327,9 +327,45 @@ def test_who_answers_everything_with_nothing_earns_nothing(
     assert verdict_on(monkeypatch, [(all_by(None, math.inf), CALM_S)])[0].share == 0
 
 
-def test_slow_answers_lose_their_third_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def by_world(ways: Callable[[Any], str]) -> Worlds:
+    """Each world's payments by the way that it is given."""
+    return lambda number: all_by(ways(module("fallback").worlds(5)[number]))(number)
+
+
+def best_of(*ways: str) -> Worlds:
+    """What a chain of these does: the first that works answers."""
+    return by_world(lambda world: next(way for way in ways if way in world.works))
+
+
+def test_marks_for_frauds_lie_between_rules_alone_and_the_best_that_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shares = [
+        verdict_on(monkeypatch, [(best_of(*ways), CALM_S)])[0].share
+        for ways in (
+            ("rules_history", "rules"),
+            ("gpu", "rules_history", "rules"),
+            ("gpu", "cpu", "rules"),
+            ("gpu", "cpu", "rules_history", "rules"),
+        )
+    ]
+    assert shares[0] == pytest.approx(0.5)  # in time and quick, and nothing that a model brings
+    assert shares == sorted(shares)
+    assert shares[2] < 0.95
+    assert shares[3] == 1
+
+
+def test_rules_alone_are_told_what_a_model_would_have_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trial, _ = verdict_on(monkeypatch, [(best_of("rules_history", "rules"), CALM_S)])
+    assert "Order the tiers by what they catch" in trial.message
+    assert "62.1% of the frauds; the best tier that still worked" in trial.message
+
+
+def test_slow_answers_lose_their_part_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     trial, _ = verdict_on(monkeypatch, [(all_by("gpu", 0.03), CALM_S)])
-    assert trial.share == pytest.approx(2 / 3)
+    assert trial.share == pytest.approx(0.75)
     assert "Do not ask, with every payment" in trial.message
 
 

@@ -23,14 +23,16 @@ SEED = 2026
 class WrongAnswer:
     """A file of curriculum/*/wrong, as it describes itself; it is not run.
 
-    points: what it earns all the same, where part marks are promised.
+    least, most: what it earns all the same, where part marks are promised: POINTS is one number, or
+    two where it hangs on a draw.
     """
 
     path: Path
     task: Task
     about: str
     message: str
-    points: float
+    least: float
+    most: float
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -44,7 +46,8 @@ class WrongAnswer:
         }
         task = load_lab(path.parts[-3])[constants["TASK"]]
         about, points = ast.get_docstring(tree) or "", constants.get("POINTS", 0)
-        return cls(path, task, about, constants["MESSAGE"], points)
+        least, most = points if isinstance(points, tuple) else (points, points)
+        return cls(path, task, about, constants["MESSAGE"], least, most)
 
 
 WRONG = [WrongAnswer.read(path) for path in sorted(ROOT.glob("curriculum/*/wrong/*.py"))]
@@ -88,9 +91,9 @@ def test_each_wrong_answer_gets_its_message(wrong: WrongAnswer, workers: Workers
     solution = read(ROOT / "solutions" / unit / "lab.ipynb")
     answer = solution.with_answer(wrong.task, wrong.path.read_text())
     (verdict,) = grade(answer, load_lab(unit), [wrong.task.name], SEED, workers).verdicts
-    wanted = "partial" if wrong.points else "failed"
+    wanted = "partial" if wrong.least else "failed"
     assert verdict.state == wanted, f"{verdict.state}: {verdict.message}"
-    assert verdict.points == wrong.points < verdict.out_of
+    assert wrong.least <= verdict.points <= wrong.most < verdict.out_of
     assert wrong.message in verdict.message
 
 

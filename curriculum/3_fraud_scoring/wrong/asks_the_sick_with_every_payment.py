@@ -2,7 +2,7 @@
 
 TASK = "fallback"
 MESSAGE = "Do not ask, with every payment"
-POINTS = 2.67
+POINTS = 3
 
 
 def fallback():
