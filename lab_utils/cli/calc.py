@@ -22,6 +22,7 @@ def calc(
 ) -> None:
     """Work out a formula of the course: its inputs, result and source."""
     from lab_utils.cost import fleet
+    from lab_utils.cost.managed import SERVERLESS
     from lab_utils.cost.tokens import COST_PER_TOKEN
     from lab_utils.machine.roofline import CRITICAL_BATCH, RIDGE_POINT, ROOFLINE
     from lab_utils.measure.canary import CANARY_SAMPLES, CANARY_SEQUENTIAL
@@ -41,7 +42,13 @@ def calc(
     machine = (ROOFLINE, RIDGE_POINT, CRITICAL_BATCH)
     model = (decoder.KV_CACHE, decoder.LLM_MEMORY, decoder.PREFILL_DECODE, decoder.QUANT_SPEEDUP)
     serving = (decoder.SPECULATIVE, COST_PER_TOKEN, HPA)
-    money = (fleet.COST_PER_QUERY, fleet.BREAK_EVEN, fleet.RESERVED_SHARE, fleet.SPOT_PRICE)
+    money = (
+        fleet.COST_PER_QUERY,
+        fleet.BREAK_EVEN,
+        fleet.RESERVED_SHARE,
+        fleet.SPOT_PRICE,
+        SERVERLESS,
+    )
     failing = (AVAILABILITY, ERROR_BUDGET, ERROR_BUDGET_REQUESTS, BURN_RATE, HEDGE, HEDGE_LOAD)
     fleets = (ERLANG_C, CAPACITY, CANARY_SAMPLES, CANARY_SEQUENTIAL)
     groups = (laws, machine, model, serving, money, fleets, failing)

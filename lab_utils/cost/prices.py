@@ -124,8 +124,8 @@ def catalogue(folder: Path = FOLDER) -> Catalogue:
     Raises LabError, naming file and line, for what is missing, not a number, priced at nothing,
     without a date or a source, or given twice.
     """
-    gpus = {gpu.name: gpu for gpu in _rows(folder / "gpus.csv", _gpu)}
-    offers = _rows(folder / "machines.csv", lambda row: _offer(row, gpus))
+    gpus = {gpu.name: gpu for gpu in read_rows(folder / "gpus.csv", _gpu)}
+    offers = read_rows(folder / "machines.csv", lambda row: _offer(row, gpus))
     seen: set[tuple[str, str, str]] = set()
     for offer in offers:
         key = (offer.provider, offer.region, offer.machine)
@@ -138,10 +138,10 @@ def catalogue(folder: Path = FOLDER) -> Catalogue:
 def _gpu(row: Mapping[str, str]) -> Gpu:
     return Gpu(
         row["gpu"],
-        1e9 * _above_zero(row, "memory_gb"),
-        1e9 * _above_zero(row, "bandwidth_gb_per_s"),
-        1e12 * _above_zero(row, "bf16_tflops"),
-        _address(row),
+        1e9 * above_zero(row, "memory_gb"),
+        1e9 * above_zero(row, "bandwidth_gb_per_s"),
+        1e12 * above_zero(row, "bf16_tflops"),
+        address(row),
     )
 
 
@@ -152,22 +152,26 @@ def _offer(row: Mapping[str, str], gpus: Mapping[str, Gpu]) -> Offer:
         row["provider"],
         row["region"],
         row["machine"],
-        int(_above_zero(row, "cores")),
-        _above_zero(row, "memory_gib"),
+        int(above_zero(row, "cores")),
+        above_zero(row, "memory_gib"),
         row["gpu"],
         int(row["gpus"] or 0),
         {
-            kind: _above_zero(row, column)
+            kind: above_zero(row, column)
             for kind, column in KINDS.items()
             if row[column] or kind == "on demand"
         },
         row["currency"],
         date.fromisoformat(row["seen"]),
-        _address(row),
+        address(row),
     )
 
 
-def _rows(path: Path, read: Callable[[Mapping[str, str]], Value]) -> list[Value]:
+def read_rows(path: Path, read: Callable[[Mapping[str, str]], Value]) -> list[Value]:
+    """A table's rows, each made by `read`; lines that begin with # are left out.
+
+    Raises LabError, naming file and row, for what cannot be read and what `read` refuses.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -186,14 +190,16 @@ def _rows(path: Path, read: Callable[[Mapping[str, str]], Value]) -> list[Value]
     return found
 
 
-def _above_zero(row: Mapping[str, str], column: str) -> float:
+def above_zero(row: Mapping[str, str], column: str) -> float:
+    """The column's number. Raises ValueError, in words, for one that is not above 0."""
     value = float(row[column])
     if not value > 0:
         raise ValueError(f"{column} is {value:g}; expected more than 0")
     return value
 
 
-def _address(row: Mapping[str, str]) -> str:
+def address(row: Mapping[str, str]) -> str:
+    """The column `source`. Raises ValueError, in words, for what is no address."""
     if not row["source"].startswith("https://"):
         raise ValueError(f"source is {row['source']!r}; expected an address, https://…")
     return row["source"]

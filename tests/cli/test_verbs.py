@@ -88,6 +88,10 @@ def test_doctor_says_what_a_missing_tool_changes(monkeypatch: pytest.MonkeyPatch
         (["serial-share", "speedup=3.0769", "workers=4"], 0.1),
         (["cost-per-query", "price_per_h=2", "queries_per_h=4000", "utilisation=0.2"], 2.5),
         (["break-even", "price_small=0.1", "rate_small=5000", "price_large=0.75"], 35_000),
+        (
+            ["serverless-break-even", "price_per_h=0.108", "price_per_s=0.00006", "busy_s=0.005"],
+            100,
+        ),
     ],
 )
 def test_calc(arguments: list[str], result: float, lab_here: Lab) -> None:
