@@ -31,10 +31,13 @@ OPSET, TREE_OPSET, IR = 17, 3, 9
 
 
 class Scorer:
-    """One file in ONNX Runtime on the processor, with so many compute threads."""
+    """One file in ONNX Runtime on the processor, with so many compute threads.
 
-    def __init__(self, content: bytes, threads: int = 1) -> None:
-        self.session = session(content, threads)
+    level: how far the graph is rewritten before, of `onnx_variants.LEVELS`.
+    """
+
+    def __init__(self, content: bytes, threads: int = 1, level: str = "all") -> None:
+        self.session = session(content, threads, level=level)
         self.features: int = self.session.get_inputs()[0].shape[1]
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -22,6 +22,13 @@ PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3
 UNWANTED = ["WeightBiasQuantization"]
 """It quantises again, without a word, what a quantised file has left in fp32 between two others."""
+LEVELS = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+"""How far ONNX Runtime rewrites a graph before it runs it, and its own names for that."""
 
 
 def _export(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
@@ -44,17 +51,26 @@ def _export(network: nn.Module, folder: Path, base: Path | None, batch: int) -> 
 
 
 def session(
-    path: Path | bytes, threads: int, *, optimised: Path | None = None, profile: Path | None = None
+    path: Path | bytes,
+    threads: int,
+    *,
+    level: str = "all",
+    optimised: Path | None = None,
+    profile: Path | None = None,
 ) -> Any:
     """An `onnxruntime.InferenceSession` on the processor, with so many compute threads.
 
-    path: the file, or its content. optimised: where it writes the graph that it will execute.
-    profile: how the name of the file begins in which it writes what it executed. Raises LabError
-    where it runs on another provider than asked for: it falls back without a word.
+    path: the file, or its content. level: of LEVELS. optimised: where it writes the graph that it
+    will execute. profile: how the name of the file begins in which it writes what it executed.
+    Raises LabError for another level, and where it runs on another provider than asked for: it
+    falls back without a word.
     """
     import onnxruntime as ort
 
+    if level not in LEVELS:
+        raise LabError(f"The level is {level!r}; expected one of {', '.join(LEVELS)}.")
     options = ort.SessionOptions()
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[level])
     options.intra_op_num_threads = threads  # OMP_NUM_THREADS is not read
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY

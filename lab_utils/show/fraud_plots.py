@@ -5,7 +5,7 @@ caught({"trees": (false_rate, true_rate)}, {"trees": (alert_rate, caught)}, 0.00
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,8 @@ from lab_utils.show.plots import CYCLE, INK, figure, label_decades
 
 MARKERS = "osD^vP"
 DASHED = (0, (4, 3))
+LEAST_SHARE = 1e-4
+"""Where a logarithmic axis of shares begins: one payment in ten thousand."""
 
 
 def caught(
@@ -85,3 +87,78 @@ def time_by_batch(
         axes.set_ylabel(f"µs a {per}")
         axes.grid(visible=True)
         axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+
+def learned(
+    caught: Mapping[str, Mapping[int, Interval]], title: str, *, level: tuple[str, float]
+) -> None:
+    """Frauds caught (%) over the payments that were learned from, a line a kind of target.
+
+    caught: for each, shares (0 to 1) by payments. level: a name and a share to compare with, drawn
+    as a line. Raises LabError where there is none.
+    """
+    if not caught or not all(caught.values()):
+        raise LabError("Frauds caught were to be drawn of nothing; expected a line with points.")
+    with figure(3.7, title) as axes:
+        for index, (name, by_count) in enumerate(caught.items()):
+            values = [value.scaled(100) for value in by_count.values()]
+            axes.errorbar(
+                list(by_count),
+                [value.median for value in values],
+                yerr=[
+                    [max(value.median - value.low, 0) for value in values],
+                    [max(value.high - value.median, 0) for value in values],
+                ],
+                fmt=MARKERS[index % len(MARKERS)] + "-",
+                color=CYCLE[index % len(CYCLE)],
+                capsize=3,
+                markersize=5,
+                label=name,
+            )
+        name, share = level
+        axes.axhline(100 * share, color=INK, linewidth=1.2, linestyle=DASHED, label=name)
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        label_decades(axes.xaxis)
+        axes.set_xlabel("payments learned from")
+        axes.set_ylabel("frauds caught (%)")
+        axes.grid(visible=True)
+        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+
+def reliability(groups: Mapping[str, Sequence[tuple[float, Interval]]], title: str) -> None:
+    """A panel a scorer: the share of frauds in each group of payments over the mean score there.
+
+    groups: for each scorer (mean score, share of frauds), all 0 to 1. On the diagonal scores mean
+    what they say. Both axes are logarithmic: most payments have a score near 0; a group without a
+    fraud has only its interval. Raises LabError where there is no scorer or no group.
+    """
+    if not groups or not all(groups.values()):
+        raise LabError("Scores were to be drawn against frauds of nothing; expected groups.")
+    least = min(max(said, LEAST_SHARE) for series in groups.values() for said, _ in series)
+    with figure(3.4, title, columns=len(groups), sharex=True, sharey=True) as drawn:
+        for index, (axes, (name, series)) in enumerate(
+            zip(np.atleast_1d(drawn), groups.items(), strict=True)
+        ):
+            said = [max(value, LEAST_SHARE) for value, _ in series]
+            middle = [max(seen.median, LEAST_SHARE) for _, seen in series]
+            low = [max(seen.low, LEAST_SHARE) for _, seen in series]
+            high = [max(seen.high, LEAST_SHARE) for _, seen in series]
+            axes.plot([least, 1], [least, 1], color=INK, linewidth=1, linestyle=DASHED)
+            axes.vlines(said, low, high, color=CYCLE[index % len(CYCLE)], linewidth=1.2)
+            some = [place for place, (_, seen) in enumerate(series) if seen.median > 0]
+            axes.plot(
+                [said[place] for place in some],
+                [middle[place] for place in some],
+                MARKERS[index % len(MARKERS)],
+                color=CYCLE[index % len(CYCLE)],
+                markersize=5,
+            )
+            axes.set_title(name, fontsize=10.5, fontweight="normal", pad=4)
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            label_decades(axes.xaxis)
+            label_decades(axes.yaxis)
+            axes.set_xlabel("mean score")
+            axes.grid(visible=True)
+        np.atleast_1d(drawn)[0].set_ylabel("share of frauds")
