@@ -24,6 +24,7 @@ scale = "laptop"
 import itertools
 import json
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,6 +32,7 @@ import numpy as np
 import yaml
 
 from lab_utils.components.model_registry import ModelRegistry
+from lab_utils.components.ports import lasting_port
 from lab_utils.components.redis_server import RedisServer
 from lab_utils.components.together import Together
 from lab_utils.features.payment import payments
@@ -51,6 +53,7 @@ from lab_utils.optimize.fraud_scorers import Scorer, of_network, of_trees
 from lab_utils.resilience.rollout import Plan, Slo
 from lab_utils.scale import at
 from lab_utils.serve.fraud import shipping
+from lab_utils.serve.fraud.paying import paying
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.service import FraudService
 from lab_utils.serve.kubernetes import rollout as cluster
@@ -172,15 +175,20 @@ ruler = rules.learn(known[newest][list(AT_HAND)], fraud[newest])
 folder = tempfile.TemporaryDirectory(prefix="shipping-")
 
 
-def gateway(name):
-    """A version as a service of its own, with an audit log of its own."""
+ports = {name: lasting_port() for name in files}
+
+
+def gateway(name, model=None):
+    """A version as a service of its own, with an address and an audit log of its own."""
+    version = versions[model or name]
     return FraudService(
-        {"model": versions[name].file()},
+        {"model": version.file()},
         ruler,
         policy,
         audit=Path(folder.name) / f"{name}.sqlite",
         redis=servers["redis"].socket,
-        model=str(versions[name].number),
+        model=str(version.number),
+        port=ports[name],
     )
 
 
@@ -482,6 +490,58 @@ for version in registry.versions("fraud"):
     print(f"version {version.number}  {version.tags['author']:10}{', '.join(version.aliases)}")
 
 # %% [markdown]
+# The champion's gateway still has the old file in its memory. It can be **restarted** with the new one. Or
+# it **switches** while it answers: it opens the new model beside the old one, tries it on made-up rows,
+# sends it the next payments, and closes the old one when that has answered those it had.
+
+# %%
+PAYMENTS_RPS = 50
+begun_s = time.perf_counter()
+Scorer(versions["retrained"].file().read_bytes())
+print(f"the new file alone: loaded in {1e3 * (time.perf_counter() - begun_s):.0f} ms")
+restart_guess = predict(
+    f"{PAYMENTS_RPS} payments a second, while the gateway restarts with it: how many get no score from a "
+    "model?",
+    unit="payments",
+)
+switch_guess = predict("And while it switches?", unit="payments")
+
+
+# %%
+def switch():
+    new = versions["retrained"]
+    servers["champion"].switch("model", new.file(), str(new.number))
+
+
+def restart():
+    servers["champion"].stop()
+    servers.add({"champion": gateway("champion", "retrained")})
+
+
+lost, pauses_s = {}, {}
+for name, change in progress([("switched", switch), ("restarted", restart)], "Under load"):
+    with paying(servers["champion"].url, stream, PAYMENTS_RPS) as paid:
+        time.sleep(0.5)
+        change()
+    came_s = np.sort([at_s for at_s, _ in paid.answers])
+    lost[name], pauses_s[name] = float(paid.failed), float(np.diff(came_s).max())
+    print(f"{name:10}{paid.payments} payments; {dict(paid.failures) or 'none lost'}; "
+          f"answers by version {', '.join(sorted(paid.versions))}")  # fmt: skip
+variant_plots.scoreboard(
+    {"payments without a model's score": lost, "longest time without one (s)": pauses_s},
+    "The same new model, under load",
+)
+restart_guess.reveal(lost["restarted"])
+switch_guess.reveal(lost["switched"])
+key_figure("lost while the gateway restarts", lost["restarted"], "payments")
+key_figure("lost while it switches", lost["switched"], "payments")
+
+# %% [markdown]
+# Loading the file is the small part of a restart. The rest is a process that starts, with its libraries and
+# its connections, and until it listens again each payment is refused. So replicas are restarted one
+# after the other, each out of the balancer first. The switch has another price: for a moment both models are in
+# memory. (`./lab bench fraud/switching` does it a hundred times, on a real MLServer.)
+#
 # And what would have stopped the other two at the door, before any payment? Payments whose truth is known.
 # A probability lies between 0 and 1, and over many payments its mean is about the share of frauds.
 
@@ -550,6 +610,8 @@ folder.cleanup()
 #    answer has consequences.
 # 5. A few lines at the door (names of the inputs, range and mean of the scores on known payments) stop what
 #    the canary stops at the customer.
+# 6. Under load a new model is opened beside the old one and then put in its place; a restart turns payments
+#    away for as long as a process takes to start.
 #
 # **Next**: the service in several regions, and one of them goes.
 #
