@@ -37,7 +37,6 @@ from lab_utils.machine.cores import available_cores
 WORKER = "lab_utils.grade.worker"
 PRELOAD = (
     "torch",
-    "torchvision",
     "PIL.Image",
     "threadpoolctl",
     "lab_utils.models.resnet",

@@ -15,17 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torchvision
 from filelock import FileLock
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, resnet50
 
 from lab_utils.errors import LabError
 from lab_utils.files import cache_folder, write_bytes
 from lab_utils.models import pictures, stand_in
+from lab_utils.models._torchvision import torchvision
 
 HUB_TIMEOUT_S = 5
-HUB_WEIGHTS = ResNet50_Weights.IMAGENET1K_V1
+HUB_WEIGHTS = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
 
 
 @dataclass(frozen=True)
@@ -102,14 +101,14 @@ def _from_hub() -> ResNet:
             state = HUB_WEIGHTS.get_state_dict(progress=False, check_hash=True)
     finally:
         socket.setdefaulttimeout(timeout_s)
-    network = resnet50(weights=None)
+    network = torchvision.models.resnet50(weights=None)
     network.load_state_dict(state)
     return ResNet(network.eval(), tuple(HUB_WEIGHTS.meta["categories"]), f"hub: {HUB_WEIGHTS}")
 
 
 def _stand_in() -> ResNet:
     path = _stand_in_path()
-    network = resnet50(weights=None, num_classes=len(pictures.LABELS))
+    network = torchvision.models.resnet50(weights=None, num_classes=len(pictures.LABELS))
     if not path.exists():  # and where it exists, its folder may be read-only
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):

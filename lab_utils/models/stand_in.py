@@ -31,12 +31,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from torchvision.models import ResNet, resnet50
-from torchvision.models.resnet import Bottleneck
-from torchvision.transforms import functional
 
 from lab_utils.files import ROOT, write_bytes
 from lab_utils.models import pictures
+from lab_utils.models._torchvision import torchvision
 
 SEED = 50
 STATISTICS_PICTURES = 32
@@ -105,9 +103,11 @@ def carry(state: dict[str, Tensor], path: Path) -> None:
     write_bytes(path, save(kept))
 
 
-def _drawn() -> ResNet:
+def _drawn() -> torchvision.models.ResNet:
     """The network before anything is fitted."""
-    network: ResNet = resnet50(weights=None, num_classes=len(pictures.LABELS))
+    network: torchvision.models.ResNet = torchvision.models.resnet50(
+        weights=None, num_classes=len(pictures.LABELS)
+    )
     generator = torch.Generator().manual_seed(SEED)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -115,7 +115,7 @@ def _drawn() -> ResNet:
         elif isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # statistics are the plain mean over the batches seen
     for module in network.modules():
-        if isinstance(module, Bottleneck):
+        if isinstance(module, torchvision.models.resnet.Bottleneck):
             nn.init.constant_(module.bn3.weight, BRANCH_SCALE)
     return network
 
@@ -134,7 +134,11 @@ def _exposed_differently(drawn: list[pictures.Picture], transform: Transform) ->
     stops = np.random.default_rng(SEED).uniform(-EXPOSURE, EXPOSURE, len(drawn))
     return torch.stack(
         [
-            transform(functional.adjust_brightness(Image.open(io.BytesIO(p.jpeg)), 2**stop))
+            transform(
+                torchvision.transforms.functional.adjust_brightness(
+                    Image.open(io.BytesIO(p.jpeg)), 2**stop
+                )
+            )
             for p, stop in zip(drawn, stops, strict=True)
         ]
     )
