@@ -369,6 +369,7 @@ print(f"as efficient as the small one: {expected:.1f} tokens a second")
 NEEDED = 1.6  # times the file's size; mostly the engine's own copy, in the order it multiplies in
 needed_gb = NEEDED * LLAMA_2_7B.parameters * bits_of("q4_0") / 8e9
 free_gb = psutil.virtual_memory().available / 1e9
+folder = None
 if at(scale, ci=True, laptop=False):
     print("At the scale ci it is not measured: its file has 3.8 GB. At laptop it is.")
 elif free_gb < needed_gb:
@@ -376,15 +377,17 @@ elif free_gb < needed_gb:
 else:
     with waiting("7B is written and converted, unless it was already", about_s=90):
         folder = from_gguf(LLAMA_2_7B, "q4_0")
-    before = resident()
-    with waiting("7B loads", about_s=5), Engine(folder, threads) as large:
+
+# %%
+if folder is not None:
+    with waiting("7B loads and answers", about_s=20), Engine(folder, threads) as large:
         run = large.run([prompt(LLAMA_2_7B, 32)], new_tokens=17)
-        own_bytes = resident().private_bytes - before.private_bytes
+        own_bytes = resident().private_bytes
     rate = interval(1 / run.token_s)
     seven_guess.reveal(rate)
-    print(f"{own_bytes / 1e9:.1f} GB of memory for it, beside the pages of its file")
+    print(f"{own_bytes / 1e9:.1f} GB of this process's own memory, beside the pages of its file")
     key_figure("7B at 4 bits, written", rate, "tokens a second")
-    key_figure("7B at 4 bits, memory of its own", own_bytes / 1e9, "GB")
+    key_figure("7B at 4 bits, memory of the process's own", own_bytes / 1e9, "GB")
 
 # %% [markdown]
 # An answer of 200 tokens at that rate takes the twenty seconds of the complaint, or more,

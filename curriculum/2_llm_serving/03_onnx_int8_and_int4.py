@@ -178,11 +178,12 @@ limits = ceilings(threads, watch=watching("Ceilings, unless measured already"))
 fewer_guess = predict("INT4 after INT8, OpenVINO: how many times as fast is writing?", unit="times")
 
 # %%
-page = prompt(LIGHT, 16)
+line = prompt(LIGHT, 4)
+ANSWER = at(scale, ci=7, laptop=12)
 for engine in engines.values():
-    engine.run([page], 4)
+    engine.run([line], 4)
 rounds = interleaved(
-    {name: lambda engine=engine: engine.run([page], 12) for name, engine in engines.items()},
+    {name: lambda engine=engine: engine.run([line], ANSWER) for name, engine in engines.items()},
     rounds=at(scale, ci=6, laptop=20),
     watch=watching("Rounds of all six"),
 )
@@ -263,7 +264,7 @@ for group in (32, 128):
 # INT4 in the engine's own precision.
 
 # %%
-PAGE = 256
+PAGE = at(scale, ci=192, laptop=256)
 page_guess = predict(
     f"Reading {PAGE} tokens, INT4: how many times as fast as 16 bits?", unit="times"
 )
@@ -368,7 +369,7 @@ for name, (form, precision) in WAYS.items():
 # %%
 for engine in reading.values():
     engine.close()
-kept = windows(model.ids(held_out()), WINDOW)[: at(scale, ci=24, laptop=None)]
+kept = windows(model.ids(held_out()), WINDOW)[: at(scale, ci=12, laptop=None)]
 small = {name: make() for name, make in progress(list(forms_of(model).items()), "Converted")}
 exact = losses_of(model.logits, kept)
 print(f"PyTorch, 32 bits: perplexity {perplexity_of(exact):.1f} on {kept.size:,} tokens")
@@ -455,7 +456,7 @@ roundings = [Rounding(4, 32), FOUR, Rounding(4, ROW)]
 methods = at(scale, ci=("awq",), laptop=("awq", "scale estimation"))
 roundings += [Rounding(4, 128, method) for method in methods]
 made = {
-    rounding: losses(openvino(model, rounding))
+    rounding: lost["OpenVINO int4"] if rounding == FOUR else losses(openvino(model, rounding))
     for rounding in progress(roundings, "Rounding and reading")
 }
 

@@ -57,7 +57,7 @@ print(f"{threads} compute threads; {PLACES} places; the promise: whole answers i
 # The language-model service with continuous batches (a place is filled again as soon as it is
 # free), twice: once with a queue without end, once with a queue that is about to be chosen. Its
 # requests are a chat's recorded ones [5], shortened. First, how many answers a second it gives
-# while somebody always waits, and how long one takes when nobody does. (The best of three runs:
+# while somebody always waits, and how long one takes when nobody does. (The better of two runs:
 # what disturbs one can only slow it down.)
 
 # %%
@@ -73,10 +73,10 @@ with waiting("A service starts", about_s=6):
 endless = services["endless queue"]
 tries = [
     in_turn(endless, TINY, chat(at(scale, ci=48, laptop=300), *SHORTER), PLACES + 4)
-    for _ in range(3)
+    for _ in range(2)
 ]
 full = max(tries, key=lambda served: served.load.rate_rps)
-alone = in_turn(endless, TINY, chat(at(scale, ci=12, laptop=60), *SHORTER), 1)
+alone = in_turn(endless, TINY, chat(at(scale, ci=8, laptop=60), *SHORTER), 1)
 capacity_rps = full.load.rate_rps
 inside_s = float(np.median(full.latency_s - full.queueing_s))
 print(f"capacity: {capacity_rps:.0f} answers a second")
@@ -88,7 +88,7 @@ print(f"an answer takes {np.median(alone.latency_s):.2f} s alone, {inside_s:.2f}
 # For some seconds a crowd comes at twice the capacity, then the load falls to six tenths of it.
 
 # %%
-CROWD_S, AFTER_S = at(scale, ci=(5, 4), laptop=(15, 20))
+CROWD_S, AFTER_S = at(scale, ci=(5, 3), laptop=(15, 20))
 crowd = poisson(2 * capacity_rps, CROWD_S, seed=1)
 after = poisson(0.6 * capacity_rps, AFTER_S, seed=2)
 arrivals = of_times(np.concatenate([crowd.due_s, CROWD_S + after.due_s]))

@@ -26,7 +26,10 @@ def run(
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Notebooks at a time; default one a core.")
     ] = None,
-    cell_timeout: Annotated[float, typer.Option(metavar="S", help="The limit for one cell.")] = 120,
+    cell_timeout: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="The limit for one cell; default 120, at ci, or 600."),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="The reference: ordinary kernels, one by one.")
     ] = False,

@@ -46,12 +46,12 @@ def openvino(model: Model, rounding: Rounding | None = None) -> Path:
         return _kept(
             "openvino", ("openvino-genai",), (_told(model),), lambda to: _sixteen(model, to)
         )
-    texts = None
-    if rounding.method != "nearest":
-        assert isinstance(model, LanguageModel), "seeded weights have nothing to read"
-        texts = shown(model)
 
     def make(target: Path) -> None:
+        texts = None
+        if rounding.method != "nearest":
+            assert isinstance(model, LanguageModel), "seeded weights have nothing to read"
+            texts = shown(model)
         language_openvino.compressed(openvino(model), target, rounding, texts)
 
     return _kept("openvino", ("openvino-genai", "nncf"), (_told(model), repr(rounding)), make)

@@ -40,7 +40,8 @@ from lab_utils.scale import at
 
 REPORT = ROOT / "report"
 IMPORTS = "lab_utils.course.run.imports"
-CELL_TIMEOUT_S = 120.0
+CELL_TIMEOUT_S = {"ci": 120.0, "laptop": 600.0, "gpu": 600.0}
+"""By scale: at a larger one a cell may write gigabytes before it measures."""
 BYTES_A_WORKER = 2e9
 TICK_S = 0.25
 STRAYS_END_WITHIN_S = 8.0
@@ -54,7 +55,7 @@ def run(
     *,
     scale: str = "ci",
     workers: int | None = None,
-    cell_timeout_s: float = CELL_TIMEOUT_S,
+    cell_timeout_s: float | None = None,
     plain: bool = False,
     folder: Path = REPORT,
     progress: Progress | None = None,
@@ -62,13 +63,16 @@ def run(
     """Execute notebooks and write the report into `folder`.
 
     targets: units, notebooks' names or paths of .ipynb files; none: the whole course. workers:
-    processes, default one a core as far as memory goes. cell_timeout_s: the limit for one cell.
-    plain: the reference, one notebook after the other, each on an ordinary kernel.
+    processes, default one a core as far as memory goes. cell_timeout_s: the limit for one cell;
+    none: the scale's. plain: the reference, one notebook after the other, each on an ordinary
+    kernel.
 
     SIGINT and SIGTERM end the run early: the result's status is then "interrupted". Raises
     LabError for an unknown target, scale or number, and where the report cannot be written.
     """
     at(scale, ci=0, laptop=0)
+    if cell_timeout_s is None:
+        cell_timeout_s = CELL_TIMEOUT_S[scale]
     if cell_timeout_s <= 0:
         raise LabError(f"The cell limit is {cell_timeout_s:g} s; expected more than 0.")
     if workers is not None and workers < 1:

@@ -199,6 +199,7 @@ def test_forked_and_plain_kernels_give_the_same_outputs(
 ) -> None:
     monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)  # ipykernel asks for it
     plain = run([str(finished.trial)], folder=tmp_path, plain=True)
+    assert plain.cell_timeout_s == 120
     assert (finished.report["kernels"], plain.kernels) == ("forked", "plain")
     assert plain.passed, plain.failures()
     name = f"notebooks/{finished.trial.name}"
