@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper
@@ -50,7 +51,7 @@ def chain(operators: int, width: int) -> bytes:
     names = [INPUT, *(f"step_{n}" for n in range(1, operators)), OUTPUT]
     nodes = [
         helper.make_node("Neg", [before], [after], name=f"neg_{after}")
-        for before, after in zip(names, names[1:], strict=False)
+        for before, after in pairwise(names)
     ]
     graph = helper.make_graph(
         nodes,
