@@ -115,9 +115,7 @@ false_alarms = {
 variant_plots.shares(
     {
         part.replace("the first", "the teacher").replace("the second", "the student"): counts
-        for part, counts in agreement(
-            judged, scores["teacher"], scores["student"], BUDGET
-        ).items()
+        for part, counts in agreement(judged, scores["teacher"], scores["student"], BUDGET).items()
     },
     "Who raises which alerts, and what these payments were",
     xlabel="alerts",

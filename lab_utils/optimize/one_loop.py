@@ -34,9 +34,7 @@ class OneLoop:
     def __init__(self, network: PaymentNetwork) -> None:
         layers = folded(network)
         self.features: int = layers[0].weights.shape[0]
-        self._widths = np.array(
-            [self.features, *(layer.biases.size for layer in layers)], np.int64
-        )
+        self._widths = np.array([self.features, *(layer.biases.size for layer in layers)], np.int64)
         # One array: each argument of a compiled function costs time at every call.
         self._numbers = np.concatenate(
             [part.ravel() for layer in layers for part in (layer.biases, layer.weights)]

@@ -117,9 +117,7 @@ def interpreted(layers: Sequence[Layer], rows: NDArray[np.float32]) -> NDArray[n
         arrays = [rows, *(part for layer in layers for part in (layer.weights, layer.biases))]
         np.savez(given, *arrays)
         order = {"given": str(given), "found": str(found)}
-        output_of(
-            "lab_utils.optimize.triton_scorer", order, os.environ | {"TRITON_INTERPRET": "1"}
-        )
+        output_of("lab_utils.optimize.triton_scorer", order, os.environ | {"TRITON_INTERPRET": "1"})
         scores: NDArray[np.float32] = np.load(found)
     return scores
 
