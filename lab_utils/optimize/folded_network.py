@@ -34,7 +34,7 @@ class Layer:
 
 def folded(network: PaymentNetwork) -> list[Layer]:
     """The layers, for values that are log1p(max(feature, 0)); computed in 64 bits, kept in 32."""
-    found = []
+    found: list[Layer] = []
     for module in network.layers:
         if isinstance(module, nn.Linear):
             weights = module.weight.detach().numpy().T.astype(np.float64)

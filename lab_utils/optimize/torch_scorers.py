@@ -95,7 +95,7 @@ class _Calls(TorchDispatchMode):
     """Counts what PyTorch dispatches, views left out."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: Counter[str] = Counter()
 
     def __torch_dispatch__(

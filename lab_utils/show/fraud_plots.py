@@ -16,8 +16,8 @@ from lab_utils.show.plots import CYCLE, INK, figure, label_decades
 
 MARKERS = "osD^vP"
 DASHED = (0, (4, 3))
-LEAST_SHARE = 1e-4
-"""Where a logarithmic axis of shares begins: one payment in ten thousand."""
+LEAST_SHARE = 1e-3
+"""Where a logarithmic axis of shares begins: one payment in a thousand."""
 
 
 def caught(

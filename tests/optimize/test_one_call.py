@@ -99,11 +99,11 @@ cpp_fused_relu_0 = async_compile.cpp_pybinding(['float*'], '''…''')
     }
 
 
-@pytest.mark.parametrize("name", ["student", "teacher"])
-def test_the_gpu_kernel_interpreted_gives_pytorchs_probabilities(name: str) -> None:
-    """300 payments: four whole programs and a part of one."""
+def test_the_gpu_kernel_interpreted_gives_pytorchs_probabilities() -> None:
+    """300 payments: four whole programs and a part of one. Lesson 3.8 holds the teacher to it."""
     pytest.importorskip("triton")
-    np.testing.assert_allclose(interpreted(folded(network(name)), rows()), truth(name), **CLOSE)
+    found = interpreted(folded(network("student")), rows())
+    np.testing.assert_allclose(found, truth("student"), **CLOSE)
 
 
 def test_the_gpu_kernel_refuses_widths_that_do_not_fit() -> None:
