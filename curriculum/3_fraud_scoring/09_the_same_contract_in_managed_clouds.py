@@ -458,7 +458,7 @@ key_figure("a hedge: in time", at_the_end(loads["50 ms, and a hedge after 15 ms"
 # **the SDK waits before it asks again**: a random pause, up to 50 ms for the first one in
 # the mode `standard`, up to a second in the older one [3]. Pauses are right for a batch job at
 # night, against a service that has too much to do. They are the whole budget of a payment. The hedge does
-# not wait for a failure; what is left is the one in sixteen where both met the slow replica: **behind a
+# not wait for a failure; what is left, beside delays of this machine's own, is the one in sixteen where both met the slow replica: **behind a
 # door you cannot say "another one, please"**. That is what a managed endpoint has taken away: there is one
 # address, and somebody else chooses.
 #
