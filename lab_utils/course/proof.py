@@ -94,6 +94,8 @@ def _pytest() -> int:
     """Tests that measure nothing run side by side, a module in one process; then the others."""
     pytest = [sys.executable, "-m", "pytest", "tests", "lab_utils", "--durations", str(SLOWEST)]
     beside = ["-m", "not gpu and not alone", "-n", str(_processes()), "--dist", "loadscope"]
+    # As they are collected, doctests last: by their number of tests, minutes of one would be last.
+    beside.append("--no-loadscope-reorder")
     # One compute thread a process: more would fight over the cores.
     return max(
         _call(*pytest, *beside, environment=thread_environment(1)),
