@@ -74,7 +74,6 @@ def test_a_models_weights_are_rounded_to_the_nearest(
     assert shape_of(model) == TINY.__class__(**{**TINY.__dict__, "tied": True})
 
 
-@pytest.mark.alone
 def test_an_engine_that_reads_the_file_says_what_the_network_says(
     tmp_path: Path, model: LanguageModel
 ) -> None:
@@ -89,7 +88,6 @@ def test_an_engine_that_reads_the_file_says_what_the_network_says(
         assert engine.run([model.ids(text)], new_tokens=12).tokens == [expected]
 
 
-@pytest.mark.alone
 def test_an_engines_losses_are_the_networks_and_grow_with_fewer_bits(
     tmp_path: Path, model: LanguageModel
 ) -> None:
@@ -107,7 +105,6 @@ def test_an_engines_losses_are_the_networks_and_grow_with_fewer_bits(
     assert errors["f16"] < 2e-3 < errors["q8_0"] < errors["q4_0"]
 
 
-@pytest.mark.alone
 def test_users_of_a_batch_get_what_they_would_get_alone(tmp_path: Path) -> None:
     path = tmp_path / "tiny.gguf"
     write_seeded(path, TINY, "q8_0")

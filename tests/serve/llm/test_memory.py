@@ -9,8 +9,6 @@ from lab_utils.models.language.gguf_file import write_seeded
 from lab_utils.models.language.seeded import prompt
 from lab_utils.serve.llm.memory import EngineProcess
 
-pytestmark = pytest.mark.alone  # it computes
-
 THICK = Decoder(layers=8, width=256, heads=4, cached_heads=4, head_width=64, inner=256,
                 vocabulary=512)  # fmt: skip
 """Small, with much cache for its size: 8 kB a token at 16 bits."""

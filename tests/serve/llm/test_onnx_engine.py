@@ -10,7 +10,6 @@ from lab_utils.serve.llm.onnx_engine import OnnxEngine
 from tests.models.language.untrained import untrained
 
 
-@pytest.mark.alone
 def test_greedy_tokens_are_the_networks(tmp_path: Path) -> None:
     model = untrained()
     model.network.save_pretrained(tmp_path / "source")
