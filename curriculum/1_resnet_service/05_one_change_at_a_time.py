@@ -339,6 +339,11 @@ else:
 # compile again; the saved package answers with wrong numbers, without a word. This
 # course's runner brings every input into one order first, and a test holds it.
 #
+# (Little is enough to be compiled again. `picture[None]` adds an axis of length 1, to which
+# NumPy gives the stride 0; a copy has another stride there. The values lie in the same
+# order, and the compiler begins anew, at the first request, when the waiting was thought to
+# be over. `TORCH_LOGS=recompiles` tells; nothing else does.)
+#
 # Where a compiler does save time, it is paid before the first request. Do the sum
 # yourself: *requests until break-even = time spent before the first request ÷ time saved
 # a request.*

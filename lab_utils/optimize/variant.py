@@ -56,8 +56,9 @@ class Runner:
                 f"{len(values)} pictures were given at once; {self.engine} was loaded for "
                 f"{self.batch}: give {self.batch}, or load it with batch={len(values)}."
             )
-        # Compiled code takes the strides that it was compiled for and does not look again.
-        return self.call(np.ascontiguousarray(values))
+        # Compiled code takes the strides that it was compiled for. It does not look again, or is
+        # compiled again; and an axis added by [None] has stride 0, which NumPy calls contiguous.
+        return self.call(np.ascontiguousarray(values).reshape(-1).reshape(values.shape))
 
 
 @dataclass(frozen=True)

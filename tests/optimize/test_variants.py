@@ -11,6 +11,7 @@ from lab_utils.errors import LabError
 from lab_utils.machine.cores import available_cores
 from lab_utils.optimize.artefacts import MANIFEST
 from lab_utils.optimize.comparison import largest_difference, top1_agreement
+from lab_utils.optimize.making import made_together
 from lab_utils.optimize.variant import Floats, Runner
 from lab_utils.optimize.variants import INT8, REFERENCE, VARIANTS, load, variant
 from tests.optimize.saved import HERE, artefact, model
@@ -26,6 +27,13 @@ THREADS = available_cores()
 """As many as compiled code was prepared with: it is compiled again for another number."""
 SAVED = ("eager", "TorchScript", "AOTInductor", "ONNX Runtime", "OpenVINO fp32")
 """One variant for each kind of file."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_made() -> None:
+    """Side by side; one after the other, two of them keep the compiler's one core busy in turn."""
+    recipes = {name: VARIANTS[name].recipe for name in HERE}
+    made_together(recipes, model().network, len(model().labels))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +78,15 @@ def test_the_order_in_memory_does_not_change_the_answer(runner: Runner, inputs: 
     other = np.ascontiguousarray(inputs[:1].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     assert not other.flags.c_contiguous
     np.testing.assert_array_equal(runner(other), runner(np.ascontiguousarray(inputs[:1])))
+
+
+@pytest.mark.skipif("torch.compile" not in HERE, reason="needs a compiler")
+@of("torch.compile")
+def test_an_axis_that_was_added_does_not_compile_again(runner: Runner, inputs: Floats) -> None:
+    picture = np.ascontiguousarray(inputs[0])
+    assert picture[None].strides[0] == 0
+    with torch.compiler.set_stance("fail_on_recompile"):
+        runner(picture[None])
 
 
 @of("ONNX Runtime")
