@@ -179,23 +179,26 @@ class Prometheus:
     ) -> list[Series]:
         """All results of an expression over a time. step_s: by default the scrape interval.
 
-        Raises LabError as `query` does, and for a time that makes no sense.
+        All three are rounded to milliseconds, in which Prometheus counts. Raises LabError as
+        `query` does, and for a time that makes no sense.
         """
         step_s = self.every_s if step_s is None else step_s
-        if not (start_s <= end_s and step_s > 0):
+        start_ms, end_ms, step_ms = (round(1e3 * value) for value in (start_s, end_s, step_s))
+        if not (start_ms <= end_ms and step_ms > 0):
             raise LabError(
                 f"From {start_s:g} to {end_s:g} by {step_s:g} s was asked; expected a start, a "
-                "later end, and a step above 0."
+                "later end, and a step of 0.001 s or more."
             )
-        asked = {"query": promql, "start": repr(start_s), "end": repr(end_s), "step": repr(step_s)}
-        answer = self._ask("query_range", asked)
-        steps = int((end_s - start_s) / step_s + 1e-9) + 1
-        times_s = np.array([start_s + step_s * number for number in range(steps)])
+        asked = {"start": start_ms, "end": end_ms, "step": step_ms}
+        answer = self._ask(
+            "query_range", {"query": promql} | {name: f"{ms / 1e3}" for name, ms in asked.items()}
+        )
+        times_s = np.arange(start_ms, end_ms + 1, step_ms) / 1e3
         found = []
         for one in answer["result"]:
-            values = np.full(steps, np.nan)
+            values = np.full(times_s.size, np.nan)
             for time_s, value in one["values"]:
-                values[round((time_s - start_s) / step_s)] = float(value)
+                values[round((1e3 * time_s - start_ms) / step_ms)] = float(value)
             found.append(Series(one["metric"], times_s, values))
         return found
 

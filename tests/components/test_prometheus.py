@@ -102,6 +102,15 @@ def test_a_stretch_of_time_has_a_value_or_nan_at_each_step(
 
 
 @needs_prometheus
+def test_the_last_step_counts_where_milliseconds_reach_it(prometheus: Prometheus) -> None:
+    """From .2353113 to .8348777 are 2.998 steps of 0.2, and 3 from .235 to .835."""
+    now_s = int(time.time()) - 10
+    (series,) = prometheus.query_range("vector(1)", now_s + 0.2353113, now_s + 0.8348777, 0.2)
+    assert series.values.tolist() == [1, 1, 1, 1]
+    assert series.times_s - now_s == pytest.approx([0.235, 0.435, 0.635, 0.835], abs=1e-6)
+
+
+@needs_prometheus
 def test_alerts_are_those_that_hold(prometheus: Prometheus, levels: Levels) -> None:
     levels.set(0, 0)
     prometheus.until_scraped()
@@ -136,7 +145,7 @@ def test_questions_without_an_answer_are_said(prometheus: Prometheus) -> None:
         prometheus.number("level")
     with pytest.raises(LabError, match=r"level\[1m\] gives a stretch .* use query_range"):
         prometheus.query("level[1m]")
-    with pytest.raises(LabError, match="expected a start, a later end, and a step above 0"):
+    with pytest.raises(LabError, match=r"expected a start, a later end, and a step of 0.001 s"):
         prometheus.query_range("level", 2, 1)
     with pytest.raises(LabError, match=r"In 0.3 s level > 1000 had no result"):
         prometheus.until("level > 1000", within_s=0.3)
