@@ -468,7 +468,7 @@ key_figure(
 # the money of that hour. Begin from the bill's hours and look up the counts, not the other way round.
 #
 # (On AWS without an export, `cost.aws.hourly_costs` asks Cost Explorer and gives the same table. It
-# needs `boto3`, your credentials, and one cent a page.)
+# needs your credentials, and one cent a page.)
 #
 # ## What does a token cost?
 #

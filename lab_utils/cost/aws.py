@@ -1,11 +1,11 @@
 """The same table from AWS: Cost Explorer's GetCostAndUsage, through boto3.
 
-    costs = hourly_costs("2026-11-20", "2026-11-24")            # needs credentials, and the extra
+    costs = hourly_costs("2026-11-20", "2026-11-24")            # needs credentials
     cost_of_queries(costs, counts, "chat")                      # as with a FOCUS export
 
-boto3 is an extra (`pip install -e .[aws]`), and each page of an answer costs 0.01 USD (AWS Cost
-Management pricing). Hours must have been switched on in Cost Explorer's settings, and it keeps
-them for 14 days; a tag counts only from the day on which it was activated as a cost allocation tag.
+Each page of an answer costs 0.01 USD (AWS Cost Management pricing). Hours must have been switched
+on in Cost Explorer's settings, and it keeps them for 14 days; a tag counts only from the day on
+which it was activated as a cost allocation tag.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ METRICS = {"BilledCost": "UnblendedCost", "EffectiveCost": "NetAmortizedCost"}
 LEFT_OUT = ("Credit", "Refund", "Tax")
 """Record types that say nothing of what an hour of work cost. An amortised fee of a reservation
 stays: it is what nobody used of it."""
-EXTRA = "pip install -e '.[aws]'"
 
 
 def request(start: str, end: str, cost: str, tag: str) -> dict[str, Any]:
@@ -52,12 +51,14 @@ def hourly_costs(
     """Costs of each hour by the tag's value, what has no such tag under `NOBODY`.
 
     client: of boto3's "ce"; made from the environment's credentials where none is given. Raises
-    LabError without boto3, for days that make no sense, in AWS's words where it refuses, and for
-    several currencies.
+    LabError for days that make no sense, in AWS's words where it refuses, and for several
+    currencies.
     """
     asked = request(start, end, cost, tag)
     if client is None:
-        client = _client()
+        import boto3
+
+        client = boto3.client("ce", region_name="us-east-1")  # its one endpoint
     hours = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h"))
     by_service: dict[str, Any] = {}
     currencies = set()
@@ -76,14 +77,6 @@ def hourly_costs(
         has = " and ".join(sorted(currencies)) or "no cost"
         raise LabError(f"Cost Explorer gave {has} from {start} to {end}; expected one currency.")
     return HourlyCosts(currencies.pop(), hours, by_service)
-
-
-def _client() -> Any:
-    try:
-        import boto3
-    except ImportError:
-        raise LabError(f"boto3 is not installed, which asks AWS; run {EXTRA}.") from None
-    return boto3.client("ce", region_name="us-east-1")  # its one endpoint
 
 
 def _pages(client: Any, asked: Mapping[str, Any]) -> Any:

@@ -1,6 +1,5 @@
 """Against the service's own model, which botocore carries: Stubber refuses what AWS would."""
 
-import builtins
 from typing import Any
 
 import boto3
@@ -99,16 +98,3 @@ def test_two_currencies_or_none_are_refused(client: Any) -> None:
 def test_what_cannot_be_asked_is_refused(start: str, end: str, cost: str, said: str) -> None:
     with pytest.raises(LabError, match=said):
         aws.request(start, end, cost, "service")
-
-
-def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "boto3":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(LabError, match=r"boto3 is not installed.*aws"):
-        aws.hourly_costs(START, END)

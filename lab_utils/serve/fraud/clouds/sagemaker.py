@@ -32,17 +32,13 @@ class Settings:
 def runtime(url: str, **config: Any) -> Any:
     """A client; config: of `botocore.config.Config`, all that is not given is the client's default.
 
-    Variables and files of AWS on this machine count as they always do. Raises LabError where boto3
-    is missing, or where they are such that no client can be made.
+    Variables and files of AWS on this machine count as they always do. Raises LabError where they
+    are such that no client can be made.
     """
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError:
-        raise LabError(
-            "boto3 is not installed, AWS's client; run ./lab, which installs it."
-        ) from None
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
     try:
         return boto3.session.Session().client(  # of its own, as a program has it
             "sagemaker-runtime",
