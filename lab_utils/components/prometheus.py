@@ -189,10 +189,9 @@ class Prometheus:
                 f"From {start_s:g} to {end_s:g} by {step_s:g} s was asked; expected a start, a "
                 "later end, and a step of 0.001 s or more."
             )
-        asked = {"start": start_ms, "end": end_ms, "step": step_ms}
-        answer = self._ask(
-            "query_range", {"query": promql} | {name: f"{ms / 1e3}" for name, ms in asked.items()}
-        )
+        times = {"start": start_ms, "end": end_ms, "step": step_ms}
+        asked = {"query": promql} | {name: repr(ms / 1e3) for name, ms in times.items()}
+        answer = self._ask("query_range", asked)
         times_s = np.arange(start_ms, end_ms + 1, step_ms) / 1e3
         found = []
         for one in answer["result"]:
