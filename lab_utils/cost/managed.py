@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from lab_utils.calculation import Calculation, positive
-from lab_utils.cost.prices import FOLDER, above_zero, address, read_rows
+from lab_utils.cost.prices import FOLDER, above_zero, address, read_rows, seen_text
 
 HOUR, SECOND = "hour", "second"
 HOUR_S = 3600.0
@@ -46,8 +46,7 @@ class ManagedOffer:
 
     def seen_text(self, today: date | None = None) -> str:
         """When the price was seen, and how long ago."""
-        days = ((today or date.today()) - self.seen).days
-        return f"seen {self.seen}, {days} days ago"
+        return seen_text(self.seen, today)
 
 
 def managed_offers(folder: Path = FOLDER) -> dict[str, ManagedOffer]:

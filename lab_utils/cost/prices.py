@@ -75,8 +75,7 @@ class Offer:
 
     def seen_text(self, today: date | None = None) -> str:
         """When the price was seen, and how long ago: list prices move within months."""
-        days = ((today or date.today()) - self.seen).days
-        return f"seen {self.seen}, {days} days ago"
+        return seen_text(self.seen, today)
 
 
 @dataclass(frozen=True)
@@ -165,6 +164,15 @@ def _offer(row: Mapping[str, str], gpus: Mapping[str, Gpu]) -> Offer:
         date.fromisoformat(row["seen"]),
         address(row),
     )
+
+
+def seen_text(seen: date, today: date | None = None) -> str:
+    """A day, and how long ago it was.
+
+    >>> seen_text(date(2026, 3, 1), today=date(2026, 3, 11))
+    'seen 2026-03-01, 10 days ago'
+    """
+    return f"seen {seen}, {((today or date.today()) - seen).days} days ago"
 
 
 def read_rows(path: Path, read: Callable[[Mapping[str, str]], Value]) -> list[Value]:
