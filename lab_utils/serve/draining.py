@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
+
+from lab_utils.errors import LabError
 
 BACKLOG = 2048
 DRAINING, READY = 503, 200
@@ -34,10 +37,11 @@ class Figured(Protocol):
 
 
 class Draining:
-    """What the handlers share, and how it ends. name, takes: for the sentences."""
+    """What the handlers share, and how it ends. name, takes, asked: for the sentences."""
 
     name: ClassVar[str]
     takes: ClassVar[str]
+    asked: ClassVar[str] = "requests"
 
     def __init__(self, figures: Figured) -> None:
         self.figures = figures
@@ -49,6 +53,14 @@ class Draining:
         """Take nothing new."""
         self.draining = True
         self.ending.set()
+
+    async def until_done(self, drain_s: float) -> None:
+        """Returns when all that was taken is answered, or `drain_s` after the drain began."""
+        await self.ending.wait()
+        try:
+            await asyncio.wait_for(self.idle.wait(), drain_s)
+        except TimeoutError:
+            print(f"{self.inside} {self.asked} were not answered before the end.", flush=True)
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
@@ -131,3 +143,14 @@ def listen(
     server = HTTPServer(application, **settings)
     server.add_sockets(sockets)
     return server, sockets[0].getsockname()[1]
+
+
+def as_process(run: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
+    """A service's process, to its end. A LabError is its last words, and its status is then 1."""
+    status = 0
+    try:
+        asyncio.run(run())
+    except LabError as error:
+        print(error, flush=True)
+        status = 1
+    sys.exit(status)

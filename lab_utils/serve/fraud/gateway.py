@@ -13,7 +13,6 @@ it: it takes nothing new, answers what it has taken, and ends.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Callable
@@ -22,13 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab_utils.errors import LabError
 from lab_utils.features.online import OnlineFeatures
 from lab_utils.features.payment import Payment
 from lab_utils.features.redis_store import RedisStore
 from lab_utils.features.sqlite_store import SqliteStore
 from lab_utils.features.store import Store
-from lab_utils.serve.draining import Answering, Draining, listen
+from lab_utils.serve.draining import Answering, Draining, as_process, listen
 from lab_utils.serve.fraud import rpc
 from lab_utils.serve.fraud.administration import administer
 from lab_utils.serve.fraud.audit import AuditError, AuditLog
@@ -48,7 +46,7 @@ LAST_ANSWERS_S = 0.5
 class Gateway(Draining):
     """What the handlers share."""
 
-    name, takes = "gateway", "POST /score"
+    name, takes, asked = "gateway", "POST /score", "payments"
 
     def __init__(
         self,
@@ -82,14 +80,6 @@ class Gateway(Draining):
             return await self.scoring.reply(payment)
         except AuditError as error:
             raise Refused(UNRECORDED, "unrecorded", str(error)) from None
-
-    async def until_done(self) -> None:
-        """Returns when all that was taken is answered, or the drain's time is over."""
-        await self.ending.wait()
-        try:
-            await asyncio.wait_for(self.idle.wait(), self.settings.drain_s)
-        except TimeoutError:
-            print(f"{self.inside} payments were not answered before the end.", flush=True)
 
 
 class Score(Answering):
@@ -150,7 +140,7 @@ async def run(
         print(f"gRPC at {settings.host}:{grpc_port}", flush=True)
         print(f"For operators at http://{settings.host}:{operators}/", flush=True)
         print(f"Scoring payments at http://{settings.host}:{port}/", flush=True)
-        await gateway.until_done()
+        await gateway.until_done(settings.drain_s)
         server.stop()
         await calls.stop(grace=LAST_ANSWERS_S)
         await server.close_all_connections()
@@ -158,13 +148,7 @@ async def run(
 
 def main() -> None:
     """The process: its one argument is `Settings.json()`."""
-    status = 0
-    try:
-        asyncio.run(run(Settings.read(sys.argv[1])))
-    except LabError as error:
-        print(error, flush=True)
-        status = 1
-    sys.exit(status)
+    as_process(lambda: run(Settings.read(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -26,8 +26,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 from tornado.iostream import StreamClosedError
 
-from lab_utils.errors import LabError
-from lab_utils.serve.draining import Answering, Draining, listen
+from lab_utils.serve.draining import Answering, Draining, as_process, listen
 from lab_utils.serve.llm.engine_process import EngineProcess
 from lab_utils.serve.llm.messages import Settings
 from lab_utils.serve.llm.metrics import Metrics
@@ -221,13 +220,7 @@ async def _serve(engine: EngineProcess, settings: Settings, start_s: dict[str, f
 
 def main() -> None:
     """The process: its one argument is `Settings.json()`."""
-    status = 0
-    try:
-        asyncio.run(run(Settings.read(sys.argv[1])))
-    except LabError as error:
-        print(error, flush=True)
-        status = 1
-    sys.exit(status)
+    as_process(lambda: run(Settings.read(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.errors import LabError
 from lab_utils.files import write_json
+from lab_utils.serve.draining import as_process
 from lab_utils.serve.fraud.gateway import run
 from lab_utils.serve.fraud.live_model import ModelCall
 from lab_utils.serve.fraud.settings import Settings
@@ -83,14 +83,9 @@ class SwitchFile:
 def main() -> None:
     """The process."""
     switches = SwitchFile(Path(sys.argv[2]))
-    status = 0
-    try:
-        settings = Settings.read(sys.argv[1])
-        asyncio.run(run(settings, around=switches.around, clock=switches.clock))
-    except LabError as error:
-        print(error, flush=True)
-        status = 1
-    sys.exit(status)
+    as_process(
+        lambda: run(Settings.read(sys.argv[1]), around=switches.around, clock=switches.clock)
+    )
 
 
 if __name__ == "__main__":

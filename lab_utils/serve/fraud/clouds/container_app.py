@@ -13,10 +13,8 @@ nothing does; in a cloud that has to be 0.0.0.0. SIGTERM drains it: both clouds 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from lab_utils.errors import LabError
 from lab_utils.optimize.onnx_variants import session
-from lab_utils.serve.draining import Answering, Draining, Health, listen
+from lab_utils.serve.draining import Answering, Draining, Health, as_process, listen
 from lab_utils.serve.fraud.clouds.body import predictions, rows_of
 from lab_utils.serve.fraud.clouds.contract import told
 from lab_utils.serve.fraud.request import Refused
@@ -70,14 +68,6 @@ class Serving(Draining):
         self.counted.scored.inc(len(scores))
         return predictions(scores)
 
-    async def until_done(self) -> None:
-        """Returns when what was taken is answered, or the drain's time is over."""
-        await self.ending.wait()
-        try:
-            await asyncio.wait_for(self.idle.wait(), DRAIN_S)
-        except TimeoutError:
-            print(f"{self.inside} requests were not answered before the end.", flush=True)
-
 
 class Predict(Answering):
     """The predict route."""
@@ -114,20 +104,14 @@ async def run(environment: Mapping[str, str]) -> None:
         max_body_size=LONGEST,
     )
     print(f"Listening on port {listening.port}.", flush=True)
-    await serving.until_done()
+    await serving.until_done(DRAIN_S)
     server.stop()
     await server.close_all_connections()
 
 
 def main() -> None:
     """The process. SageMaker starts it with the argument `serve`, Vertex AI with none."""
-    status = 0
-    try:
-        asyncio.run(run(os.environ))
-    except LabError as error:
-        print(error, flush=True)
-        status = 1
-    sys.exit(status)
+    as_process(lambda: run(os.environ))
 
 
 if __name__ == "__main__":
