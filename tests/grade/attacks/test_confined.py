@@ -113,7 +113,7 @@ def test_a_lent_folder_that_became_a_link_is_lent_to_no_service(tmp_path: Path) 
     swaps = (
         "import os\n"
         "def swap(folder):\n"
-        "    os.rename(folder, folder + 'x')\n"
+        "    os.rename(folder, folder + '-moved')\n"
         f"    os.symlink({str(tmp_path)!r}, folder)"
     )
     (tmp_path / "victim").write_text("here")
@@ -125,7 +125,7 @@ def test_a_lent_folder_that_became_a_link_is_lent_to_no_service(tmp_path: Path) 
             with pytest.raises(LabError, match="is a link"):
                 Sandbox(writable=(lent,)).command(["true"])
         with own.folder() as lent:
-            assert not list(lent.parent.glob("*x"))
+            assert not list(lent.parent.glob("*-moved"))
     assert (tmp_path / "victim").read_text() == "here"
 
 
