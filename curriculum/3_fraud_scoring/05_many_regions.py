@@ -90,7 +90,9 @@ light_guess.reveal(1e3 * round_trip_s(great_circle_km(PLACES["Frankfurt"], PLACE
 # Each of ours is a real Redis with a real fraud gateway and its audit log. Before each stands a
 # real Envoy [3], at the *edge*, where the users of that region are. It asks its own region first
 # (priority 0), and the other one (priority 1) over a link that adds the time of light between
-# Frankfurt and Dublin. What one region has answered is copied to the other.
+# Frankfurt and Dublin. (For root it is a cable between two network namespaces: handshakes, packets
+# and acknowledgements of a real connection are under way. For others it is a proxy that keeps each
+# byte for as long.) What one region has answered is copied to the other.
 #
 # An edge may find out in several ways that its region is gone. Here are three, side by side at
 # the same edge, so that they live through the same moments:
@@ -176,6 +178,7 @@ copies = Together(
 )
 with waiting("Edges start", about_s=2):
     edges = Together({"west": edge(west, links["east"]), "east": edge(east, links["west"])})
+print(f"the other region is {1e3 * ONE_WAY_S:g} ms away, by {links['west'].way}")
 WAYS_TO_NOTICE = ("checks", "ejection", "retries")
 urls = {way: edges["west"].url(way) for way in WAYS_TO_NOTICE}
 urls["east's users"] = edges["east"].url("retries")

@@ -4,7 +4,9 @@
         httpx.get(f"{link.url}/health")     # 20 ms later than from service.url; 40 at first
         link.cut()                          # nothing comes through, and nobody is told
 
-The delay is real and needs no rights and no kernel module (`tc netem` needs both). It is a delay
+The delay is real. Where this user may make network namespaces, two of them are joined by a cable of
+that length, and each packet of a TCP connection through it is under way for so long; elsewhere a
+proxy keeps each byte for so long. Neither needs a kernel module, as `tc netem` does. It is a delay
 alone: no loss, no limit of bandwidth. Timers are as fine as a millisecond, so a little is added.
 """
 
@@ -12,27 +14,39 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from lab_utils.components.process import Process
 from lab_utils.errors import LabError
 
 PROGRAM = Path(__file__).with_name("delay_link_process.py")
+PLAIN_PYTHON = [sys.executable, "-I", "-S", str(PROGRAM)]
 BACKLOG = 2048
+
+Way = Literal["namespaces", "proxy"]
+
+
+@cache
+def best_way() -> Way:
+    """What this machine allows this user: namespaces want root, or its capabilities."""
+    tried = subprocess.run([*PLAIN_PYTHON, "namespaces"], capture_output=True, check=False)
+    return "proxy" if tried.returncode else "namespaces"
 
 
 class DelayLink:
     """A link to a server, alive only inside the `with` block.
 
     url: of the server, `http://host:port`, which need not be there yet. one_way_s: how long a byte
-    is under way; a new connection waits for a way there and back first. Raises LabError for what is
-    no such URL and for a negative time.
+    is under way; a new connection waits for a way there and back first. way: how the delay is made;
+    default `best_way`. Raises LabError for what is no such URL and for a negative time.
     """
 
-    def __init__(self, url: str, one_way_s: float) -> None:
+    def __init__(self, url: str, one_way_s: float, way: Way | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None or parts.port is None:
             raise LabError(
@@ -43,7 +57,8 @@ class DelayLink:
             raise LabError(f"The link is to take {one_way_s:g} s one way; expected 0 to 10.")
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        command = [sys.executable, "-I", "-S", str(PROGRAM), str(self._listener.fileno())]
+        self.way = way or best_way()
+        command = [*PLAIN_PYTHON, self.way, str(self._listener.fileno())]
         self._process = Process(
             "The link",
             [*command, parts.hostname, str(parts.port), str(one_way_s)],

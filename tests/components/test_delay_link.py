@@ -1,17 +1,25 @@
 """A link is late by what it says, in both directions, and can be cut."""
 
+import os
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
-from lab_utils.components.delay_link import DelayLink
+from lab_utils.components.delay_link import PROGRAM, DelayLink, Way, best_way
 from lab_utils.components.ports import free_ports
 from lab_utils.errors import LabError
 from lab_utils.resilience.practice import PracticeServers
 
 ONE_WAY_S = 0.1
+NAMESPACES = pytest.mark.skipif(
+    best_way() == "proxy", reason="this user may not make network namespaces"
+)
+both_ways = pytest.mark.parametrize("way", ["proxy", pytest.param("namespaces", marks=NAMESPACES)])
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +32,12 @@ def base(url: str) -> str:
     return url.rsplit("/", 1)[0]
 
 
-def test_an_answer_is_a_round_trip_later_and_the_first_two(server: PracticeServers) -> None:
+@both_ways
+def test_an_answer_is_a_round_trip_later_and_the_first_two(
+    server: PracticeServers, way: Way
+) -> None:
     with (
-        DelayLink(base(server.url()), ONE_WAY_S) as link,
+        DelayLink(base(server.url()), ONE_WAY_S, way) as link,
         httpx.Client(trust_env=False, timeout=30) as client,
     ):
         took_s = []
@@ -38,17 +49,21 @@ def test_an_answer_is_a_round_trip_later_and_the_first_two(server: PracticeServe
     assert took_s[1] >= 2 * ONE_WAY_S
 
 
-def test_what_is_longer_than_a_piece_comes_whole(server: PracticeServers) -> None:
+@both_ways
+def test_what_is_longer_than_a_piece_comes_whole(server: PracticeServers, way: Way) -> None:
     with (
-        DelayLink(base(server.url()), ONE_WAY_S) as link,
+        DelayLink(base(server.url()), ONE_WAY_S, way) as link,
         httpx.Client(trust_env=False, timeout=30) as client,
     ):
         big = "0." + "0" * 200_000  # larger than one piece
         assert client.post(f"{link.url}/0", content=big.encode()).text == "ok"
 
 
-def test_nothing_comes_through_a_cut_link_until_it_is_mended(server: PracticeServers) -> None:
-    with DelayLink(base(server.url()), 0.0) as link:
+@both_ways
+def test_nothing_comes_through_a_cut_link_until_it_is_mended(
+    server: PracticeServers, way: Way
+) -> None:
+    with DelayLink(base(server.url()), 0.0, way) as link:
         link.cut()
         with pytest.raises(httpx.TimeoutException):
             httpx.post(f"{link.url}/0", content=b"0", timeout=0.3, trust_env=False)
@@ -56,10 +71,11 @@ def test_nothing_comes_through_a_cut_link_until_it_is_mended(server: PracticeSer
         assert httpx.post(f"{link.url}/0", content=b"0", timeout=30, trust_env=False).text == "ok"
 
 
-def test_where_nobody_is_the_connection_ends() -> None:
+@both_ways
+def test_where_nobody_is_the_connection_ends(way: Way) -> None:
     (nobody,) = free_ports(1)
     with (
-        DelayLink(f"http://127.0.0.1:{nobody}", 0.0) as link,
+        DelayLink(f"http://127.0.0.1:{nobody}", 0.0, way) as link,
         pytest.raises(httpx.TransportError),
     ):
         httpx.post(link.url, content=b"0", timeout=30, trust_env=False)
@@ -76,3 +92,19 @@ def test_where_nobody_is_the_connection_ends() -> None:
 def test_what_is_no_link_is_told(url: str, one_way_s: float, sentence: str) -> None:
     with pytest.raises(LabError, match=sentence):
         DelayLink(url, one_way_s)
+
+
+@NAMESPACES
+def test_two_namespaces_are_made_and_nothing_is_changed_outside(server: PracticeServers) -> None:
+    own, seen = os.readlink("/proc/self/ns/net"), socket.if_nameindex()
+    with DelayLink(base(server.url()), 0.0, "namespaces") as link:
+        assert httpx.post(f"{link.url}/0", content=b"0", timeout=30, trust_env=False).text == "ok"
+        (carrier,) = (
+            process
+            for process in psutil.Process().children(recursive=True)
+            if str(PROGRAM) in process.cmdline()[:4]  # further on, it is the supervisor's argument
+        )
+        held = {os.readlink(each) for each in Path(f"/proc/{carrier.pid}/fd").iterdir()}
+        assert len({name for name in held if name.startswith("net:")} - {own}) == 2
+        assert socket.if_nameindex() == seen
+    assert not carrier.is_running()
