@@ -309,9 +309,9 @@ key_figure("replicas by the processor, 0.6 of one busy", quiet_most, "replicas")
 key_figure("turns under a level load, by the queue alone", turns(by_queue, *busy_time), "turns")
 
 # %% [markdown]
-# On the left hardly anybody waits once it is up, and nobody should be proud of it. A replica
-# with a single request is busy, so the rule adds replicas until requests are spread *one to each* and some replicas
-# have none; only the maximum ends that. The places for eight at a time stand empty, and
+# On the left hardly anybody waits once it is up, and nobody should be proud of it. A replica with a
+# single request is busy, so the rule adds replicas until requests are spread *one to each* and some
+# replicas have none; only the maximum ends that. The places for eight at a time stand empty, and
 # batching is most of what the hardware can do (lesson 2.4).
 #
 # On the right: quick, for the queue says how many are missing. And then a saw. The queue is
@@ -555,7 +555,8 @@ for name in ("hpa", "keda", "kserve"):
 # Of this service it reads that with one user. So: on nothing that has *utilisation* in its name.
 #
 # 1. **On requests in flight for each replica** (`llm_running + llm_queue_depth`; of vLLM
-#    `vllm:num_requests_running + vllm:num_requests_waiting`; "concurrency" in Knative). Target: the places of a replica, less those you keep free for the time until help comes.
+#    `vllm:num_requests_running + vllm:num_requests_waiting`; "concurrency" in Knative). Target: the
+#    places of a replica, less those you keep free for the time until help comes.
 # 2. **On the queue** as a second metric, to be quick when it is serious. Alone it is for work
 #    that may wait. Google's advice for such services has the same two: queue size where cost
 #    counts most, batch size where latency does [4].

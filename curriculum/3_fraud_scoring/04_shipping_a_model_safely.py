@@ -145,11 +145,11 @@ for version in registry.versions("fraud"):
           f"  SHA-256 {version.sha256[:8]}…  {', '.join(version.aliases)}")  # fmt: skip
 
 # %% [markdown]
-# Now each version runs: the gateway of this unit, with its features from a real Redis that holds the
-# weeks before, its chain of tiers, and its rules for when a model fails. A payment is *flagged* where it is
-# not simply approved but, say, asked for a second factor; the thresholds are such that the champion flags
-# about one in five. The time limits are generous, so that no verdict of this lesson hangs on how busy your
-# machine is.
+# Now each version runs: the gateway of this unit, with its features from a real Redis that holds
+# the weeks before, its chain of tiers, and its rules for when a model fails. A payment is *flagged*
+# where it is not simply approved but, say, asked for a second factor; the thresholds are such that
+# the champion flags about one in five. The time limits are generous, so that no verdict of this
+# lesson hangs on how busy your machine is.
 
 # %%
 FLAGGED = 0.2
@@ -234,25 +234,26 @@ key_figure("network: answers from the rules", seen["network"]["from the rules (%
 key_figure("balanced: flagged", seen["balanced"]["flagged (%)"], "%")
 
 # %% [markdown]
-# Errors and latency, the two lines on every dashboard, are flat. For **network** that is lesson 3.3's
-# doing: a score outside 0 to 1 counts as the model's failure, a breaker opens, and the rules answer,
-# quickly and correctly formed. *The fallback that protects the customers hides the model's death from
-# whoever looks at answers alone.* So an answer from a fallback counts as a **bad** answer.
-# (What the rules flag is another matter: their scores are coarse, and the thresholds were made for the
-# champion's.)
+# Errors and latency, the two lines on every dashboard, are flat. For **network** that is lesson
+# 3.3's doing: a score outside 0 to 1 counts as the model's failure, a breaker opens, and the rules
+# answer, quickly and correctly formed. *The fallback that protects the customers hides the model's
+# death from whoever looks at answers alone.* So an answer from a fallback counts as a **bad**
+# answer. (What the rules flag is another matter: their scores are coarse, and the thresholds were
+# made for the champion's.)
 #
-# **balanced** does not even fall back. Its scores are probabilities, only those of another world, in which
-# every second payment is a fraud. No SLO will ever see that. What gives it away is what it *does*: the
-# share that it flags. (Nobody can look at its accuracy here: whether a payment was a fraud is known in a
-# week.) So the flagged share is watched beside the champion's, and may neither rise nor fall beyond a
-# ratio: a model that approves everything has the best latency of all.
+# **balanced** does not even fall back. Its scores are probabilities, only those of another world,
+# in which every second payment is a fraud. No SLO will ever see that. What gives it away is what it
+# *does*: the share that it flags. (Nobody can look at its accuracy here: whether a payment was a
+# fraud is known in a week.) So the flagged share is watched beside the champion's, and may neither
+# rise nor fall beyond a ratio: a model that approves everything has the best latency of all.
 #
 # ## How often may one look?
 #
-# Asked by hand, a few hundred payments were enough, since both are completely broken. A model that is a little
-# worse needs more, and somebody who looks at the numbers while they come. Suppose the new version is
-# **exactly as good** as the old one, both have 1 % bad answers, and after every 1,000 answers of each
-# somebody runs the textbook test at 5 %: do they differ? If yes, it is rolled back.
+# Asked by hand, a few hundred payments were enough, since both are completely broken. A model that
+# is a little worse needs more, and somebody who looks at the numbers while they come. Suppose the
+# new version is **exactly as good** as the old one, both have 1 % bad answers, and after every
+# 1,000 answers of each somebody runs the textbook test at 5 %: do they differ? If yes, it is rolled
+# back.
 
 # %%
 LOOKS, A_LOOK, CANARIES = 100, 1_000, at(scale, ci=2_000, laptop=10_000)
@@ -289,15 +290,15 @@ key_figure("good versions rolled back, the test for one look, looked at 100 time
 key_figure("good versions rolled back, the sequential test", 100 * ended[-1], "%")
 
 # %% [markdown]
-# 5 % is what the textbook's test errs by at *one* look. Each further look is another chance to err, and
-# who stops at the first alarm collects them all. (Armitage, McPherson and Rowe gave the table in 1969:
-# 14 % after five looks, 25 % after twenty, 37 % after a hundred [2].) "The canary turned red, but it was
-# nothing" is how teams learn to overrule their canary.
+# 5 % is what the textbook's test errs by at *one* look. Each further look is another chance to err,
+# and who stops at the first alarm collects them all. (Armitage, McPherson and Rowe gave the table
+# in 1969: 14 % after five looks, 25 % after twenty, 37 % after a hundred [2].) "The canary turned
+# red, but it was nothing" is how teams learn to overrule their canary.
 #
 # The other line is Wald's **sequential test** [3]. It keeps one number: how many times likelier the
 # answers are if the version is worse than if it is not. For a good version that number ever reaches
-# 1/α with a chance of at most α, *however often one looks* [4]; for a bad one it ever falls under β with
-# at most β. Two error rates, stated beforehand, and no look costs anything.
+# 1/α with a chance of at most α, *however often one looks* [4]; for a bad one it ever falls under β
+# with at most β. Two error rates, stated beforehand, and no look costs anything.
 #
 # ## How many answers
 #
@@ -335,25 +336,26 @@ key_figure("answers until 0.1 % is told from 0.2 %, one look", once[1], "")
 key_figure("the same, sequential, on average", walked[1], "")
 
 # %% [markdown]
-# Tens of thousands, and they must come from the *canary*. What counts is not the per cent and not the
-# minutes, it is the number of answers of the new version, and of bad ones among them: "an hour at 1 %"
-# is a great deal for the whole world's card payments and nothing for a small shop. (`./lab calc
-# canary-samples` and `canary-sequential`.) The sequential test takes a part of it when the version is
-# bad, and much less when it is very bad: it has not agreed to wait.
+# Tens of thousands, and they must come from the *canary*. What counts is not the per cent and not
+# the minutes, it is the number of answers of the new version, and of bad ones among them: "an hour
+# at 1 %" is a great deal for the whole world's card payments and nothing for a small shop. (`./lab
+# calc canary-samples` and `canary-sequential`.) The sequential test takes a part of it when the
+# version is bad, and much less when it is very bad: it has not agreed to wait.
 #
-# Read the figure from its left edge, too: go from the number of answers that your canary has to a line,
-# and down to the ratio that it can see. A lesser one it cannot see, whatever the dashboard shows.
+# Read the figure from its left edge, too: go from the number of answers that your canary has to a
+# line, and down to the ratio that it can see. A lesser one it cannot see, whatever the dashboard
+# shows.
 #
 # ## The rollout, live
 #
-# The plan: 1 → 5 → 25 → 100 %. Three sequential tests run through all steps: bad answers against the
-# SLO, more flagged than the champion, fewer flagged. A step is left when each test has gone a third, two
-# thirds, the whole of its way to "no worse"; the first that says "worse" ends it. Envoy [5] in front
-# splits the payments by weight. What is bad is set coarsely here (10 % bad answers, three times
-# as many flagged), so that it ends while you watch; a good version is rolled back at most once in a thousand
-# times. Two honest trainings do not flag alike, either. How far apart these two lie is printed below, from
-# their scores on recorded payments; the ratio of a plan must leave room for that, or every retraining is
-# rolled back.
+# The plan: 1 → 5 → 25 → 100 %. Three sequential tests run through all steps: bad answers against
+# the SLO, more flagged than the champion, fewer flagged. A step is left when each test has gone a
+# third, two thirds, the whole of its way to "no worse"; the first that says "worse" ends it. Envoy
+# [5] in front splits the payments by weight. What is bad is set coarsely here (10 % bad answers,
+# three times as many flagged), so that it ends while you watch; a good version is rolled back at
+# most once in a thousand times. Two honest trainings do not flag alike, either. How far apart these
+# two lie is printed below, from their scores on recorded payments; the ratio of a plan must leave
+# room for that, or every retraining is rolled back.
 
 # %%
 plan = Plan(
@@ -418,14 +420,14 @@ key_figure("balanced: customers it answered", canaries["balanced"].answers, "")
 key_figure("network: customers it answered", canaries["network"].answers, "")
 
 # %% [markdown]
-# One bad answer in a hundred thousand is nothing; all answers bad is known after a few. That is what a
-# canary is for: the worst models meet the fewest people, and the promise is kept by arithmetic and not
-# by somebody's attention at the dashboard. A doubtful one stays at its weight, since the doubt decides
-# when it rises, not a timer.
+# One bad answer in a hundred thousand is nothing; all answers bad is known after a few. That is
+# what a canary is for: the worst models meet the fewest people, and the promise is kept by
+# arithmetic and not by somebody's attention at the dashboard. A doubtful one stays at its weight,
+# since the doubt decides when it rises, not a timer.
 #
-# One rule is easily forgotten: where the *old* version is bad in the same stretch of time (a slow store,
-# a network that fails), the plan's tests do not count it. And the flagged share is compared with the
-# champion's in the same seconds, never with last week's: on a holiday both flag more.
+# One rule is easily forgotten: where the *old* version is bad in the same stretch of time (a slow
+# store, a network that fails), the plan's tests do not count it. And the flagged share is compared
+# with the champion's in the same seconds, never with last week's: on a holiday both flag more.
 #
 # ## First the shadow
 #
@@ -464,18 +466,19 @@ shadow_guess.reveal(alone)
 key_figure("balanced: payments until its shadow is known", alone, "")
 
 # %% [markdown]
-# A shadow sees a hundred times as many payments as a canary at 1 %, and harms nobody. So it goes first.
-# Then what is the canary still for?
+# A shadow sees a hundred times as many payments as a canary at 1 %, and harms nobody. So it goes
+# first. Then what is the canary still for?
 #
 # - **A shadow's answers have no consequences.** Whether a client understands them, whether a customer
 #   who is asked for a second factor comes back, whether a decline makes them try five times: only an
 #   answer that is given can show it.
-# - **It doubles the load** on everything that both need: the store, the network, the database. Size the
-#   test for that, or the shadow is the outage.
-# - **It must not write.** Here both gateways record each payment in the same Redis, and it is harmless
-#   only because an event is a member of a set, not a counter: the same `transaction_id` twice is once
-#   (lesson 3.2). With `INCR` the shadow would have doubled every customer's payments, and the
-#   *champion* would have begun to flag them. A shadow has an audit log of its own for the same reason.
+# - **It doubles the load** on everything that both need: the store, the network, the database. Size
+#   the test for that, or the shadow is the outage.
+# - **It must not write.** Here both gateways record each payment in the same Redis, and it is
+#   harmless only because an event is a member of a set, not a counter: the same `transaction_id`
+#   twice is once (lesson 3.2). With `INCR` the shadow would have doubled every customer's payments,
+#   and the *champion* would have begun to flag them. A shadow has an audit log of its own for the
+#   same reason.
 #
 # ## Promoted
 #
@@ -490,9 +493,10 @@ for version in registry.versions("fraud"):
     print(f"version {version.number}  {version.tags['author']:10}{', '.join(version.aliases)}")
 
 # %% [markdown]
-# The champion's gateway still has the old file in its memory. It can be **restarted** with the new one. Or
-# it **switches** while it answers: it opens the new model beside the old one, tries it on made-up rows,
-# sends it the next payments, and closes the old one when that has answered those it had.
+# The champion's gateway still has the old file in its memory. It can be **restarted** with the new
+# one. Or it **switches** while it answers: it opens the new model beside the old one, tries it on
+# made-up rows, sends it the next payments, and closes the old one when that has answered those it
+# had.
 
 # %%
 PAYMENTS_RPS = 50
@@ -537,13 +541,15 @@ key_figure("lost while the gateway restarts", lost["restarted"], "payments")
 key_figure("lost while it switches", lost["switched"], "payments")
 
 # %% [markdown]
-# Loading the file is the small part of a restart. The rest is a process that starts, with its libraries and
-# its connections, and until it listens again each payment is refused. So replicas are restarted one
-# after the other, each out of the balancer first. The switch has another price: for a moment both models are in
-# memory. (`./lab bench fraud/switching` does it a hundred times, on a real MLServer.)
+# Loading the file is the small part of a restart. The rest is a process that starts, with its
+# libraries and its connections, and until it listens again each payment is refused. So replicas are
+# restarted one after the other, each out of the balancer first. The switch has another price: for a
+# moment both models are in memory. (`./lab bench fraud/switching` does it a hundred times, on a
+# real MLServer.)
 #
-# And what would have stopped the other two at the door, before any payment? Payments whose truth is known.
-# A probability lies between 0 and 1, and over many payments its mean is about the share of frauds.
+# And what would have stopped the other two at the door, before any payment? Payments whose truth is
+# known. A probability lies between 0 and 1, and over many payments its mean is about the share of
+# frauds.
 
 # %%
 truth = float(fraud[live].mean())
@@ -555,16 +561,16 @@ for name, version in versions.items():
     print(f"{name:11}{names:7}{within:8}{given.mean() / truth:10,.2f}")
 
 # %% [markdown]
-# Three looks in the job that registers a model. (The first is for the table whose columns somebody has
-# sorted by name: same number, same types, and the registry knows the names.) The faults that you have met
-# are stopped by one each; the canary is for what nobody has thought of. Both belong there, and the
-# cheap one comes first.
+# Three looks in the job that registers a model. (The first is for the table whose columns somebody
+# has sorted by name: same number, same types, and the registry knows the names.) The faults that
+# you have met are stopped by one each; the canary is for what nobody has thought of. Both belong
+# there, and the cheap one comes first.
 #
 # ## The same plan on a cluster
 #
-# Nobody sets weights by hand. The plan is data, and the manifests of each step are made of it: for Istio,
-# for KServe, for Seldon Core. Each is checked against the fields of its kind and for what no schema can
-# see: weights that sum to 100, subsets and models that exist, the step's own weight.
+# Nobody sets weights by hand. The plan is data, and the manifests of each step are made of it: for
+# Istio, for KServe, for Seldon Core. Each is checked against the fields of its kind and for what no
+# schema can see: weights that sum to 100, subsets and models that exist, the step's own weight.
 
 # %%
 for system in cluster.SYSTEMS:
@@ -580,18 +586,18 @@ made[1]["spec"]["http"][0]["route"][0]["weight"] = 99
 print("\n".join(cluster.faults("istio", cluster.EXAMPLE, 5, made)))
 
 # %% [markdown]
-# The last line is a fault that a person makes, and it passes every schema: 99 and 5. A proxy takes them
-# for shares of 104 and says nothing. They differ in what they can say at all: KServe splits between its
-# last two revisions and has no shadow; in its mode without revisions it ignores the percentage without a
-# word. Print them with `./lab k8s rollout istio 5`.
+# The last line is a fault that a person makes, and it passes every schema: 99 and 5. A proxy takes
+# them for shares of 104 and says nothing. They differ in what they can say at all: KServe splits
+# between its last two revisions and has no shadow; in its mode without revisions it ignores the
+# percentage without a word. Print them with `./lab k8s rollout istio 5`.
 #
 # ## "Shadow green, canary green, and a week later the losses rise"
 #
-# Neither has seen a single label. Whether a payment was a fraud is known after a week; a canary of an hour
-# judges errors, time and behaviour. A model that flags *as many* payments as the champion, but the wrong
-# ones, passes all three tests. That can be measured, and not quickly: leave the old version 1 % of the
-# traffic for a fortnight after the promotion (a **holdback**), and compare what each has caught when the
-# labels are there. Promotion is not the end of the comparison.
+# Neither has seen a single label. Whether a payment was a fraud is known after a week; a canary of
+# an hour judges errors, time and behaviour. A model that flags *as many* payments as the champion,
+# but the wrong ones, passes all three tests. That can be measured, and not quickly: leave the old
+# version 1 % of the traffic for a fortnight after the promotion (a **holdback**), and compare what
+# each has caught when the labels are there. Promotion is not the end of the comparison.
 
 # %%
 fronts.stop()
@@ -601,17 +607,18 @@ folder.cleanup()
 # %% [markdown]
 # ## What you have seen
 #
-# 1. Two models that are broken, with good AUC, no error and no late answer. A fallback hides the one; the
-#    other gives probabilities of another world. Count answers from fallbacks as bad, and watch what the model does.
+# 1. Two models that are broken, with good AUC, no error and no late answer. A fallback hides the
+#    one; the other gives probabilities of another world. Count answers from fallbacks as bad, and
+#    watch what the model does.
 # 2. A test for one look, looked at often, rolls back good versions. A sequential one states both its
 #    error rates and may be looked at always.
 # 3. A canary is measured in answers of the new version, not in per cent or minutes.
-# 4. Shadow first: many payments, no harm, twice the load, no writes. Then the canary, since only a given
-#    answer has consequences.
-# 5. A few lines at the door (names of the inputs, range and mean of the scores on known payments) stop what
-#    the canary stops at the customer.
-# 6. Under load a new model is opened beside the old one and then put in its place; a restart turns payments
-#    away for as long as a process takes to start.
+# 4. Shadow first: many payments, no harm, twice the load, no writes. Then the canary, since only a
+#    given answer has consequences.
+# 5. A few lines at the door (names of the inputs, range and mean of the scores on known payments)
+#    stop what the canary stops at the customer.
+# 6. Under load a new model is opened beside the old one and then put in its place; a restart turns
+#    payments away for as long as a process takes to start.
 #
 # **Next**: the service in several regions, and one of them goes.
 #
@@ -678,12 +685,14 @@ quiz(
 # ## Sources
 #
 # - [1] MLflow, *Model Registry*: versions, signatures, aliases.
-# - [2] P. Armitage, C. K. McPherson and B. C. Rowe, *Repeated Significance Tests on Accumulating Data*,
-#   Journal of the Royal Statistical Society A 132, 1969.
-# - [3] A. Wald, *Sequential Tests of Statistical Hypotheses*, Annals of Mathematical Statistics 16, 1945.
-# - [4] J. Ville, *Étude critique de la notion de collectif*, 1939. For experiments on websites: R. Johari,
-#   P. Koomen, L. Pekelis and D. Walsh, *Always Valid Inference*, Operations Research 70, 2022.
+# - [2] P. Armitage, C. K. McPherson and B. C. Rowe, *Repeated Significance Tests on Accumulating
+#   Data*, Journal of the Royal Statistical Society A 132, 1969.
+# - [3] A. Wald, *Sequential Tests of Statistical Hypotheses*, Annals of Mathematical Statistics 16,
+#   1945.
+# - [4] J. Ville, *Étude critique de la notion de collectif*, 1939. For experiments on websites: R.
+#   Johari, P. Koomen, L. Pekelis and D. Walsh, *Always Valid Inference*, Operations Research 70,
+#   2022.
 # - [5] Envoy, *Traffic shifting and splitting* and *Request mirroring*.
 # - [6] B. Beyer and others, *The Site Reliability Workbook*, 2018, chapter 16, *Canarying Releases*.
-# - [7] Two proportions at one look: J. Fleiss, B. Levin and M. Paik, *Statistical Methods for Rates and
-#   Proportions*, 3rd edition 2003.
+# - [7] Two proportions at one look: J. Fleiss, B. Levin and M. Paik, *Statistical Methods for Rates
+#   and Proportions*, 3rd edition 2003.

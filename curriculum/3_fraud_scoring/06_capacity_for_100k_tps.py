@@ -9,7 +9,8 @@
 # # 3.6 · Capacity for 100k TPS
 #
 # *"The model scores a payment in some tens of microseconds. A hundred thousand payments a second,
-# that makes a handful of cores. Why does your plan say more than a hundred, and a third of them idle?"*
+# that makes a handful of cores. Why does your plan say more than a hundred, and a third of them
+# idle?"*
 #
 # Nobody can try a hundred thousand payments a second on the machine in front of you. So this lesson
 # does what is done in its place: **measure one core, show that a simulation of it is right where it
@@ -106,20 +107,21 @@ key_figure("one core: the model's time ÷ the service's", 100 * model_s * per_s.
 # another format and several payments in a request. That is a matter of measuring, too, and the plan
 # below takes whatever comes out.)
 #
-# Where do the service times come from? While somebody always waits, a server that takes one request at
-# a time gives an answer each service time. **The gaps between its answers are its service times**,
-# with everything it does for a request. They are kept, all of them, round by round; a mean alone would
-# not do.
+# Where do the service times come from? While somebody always waits, a server that takes one request
+# at a time gives an answer each service time. **The gaps between its answers are its service
+# times**, with everything it does for a request. They are kept, all of them, round by round; a mean
+# alone would not do.
 #
 # ## Is the simulation right?
 #
 # A simulation that is not held against anything is an opinion. At three loads, Poisson arrivals are
-# sent to the live service, in short runs that take turns, two at a load right after each other. **Each
-# run is predicted with the service times of the one beside it, never with its own**: the simulation gets
-# its arrivals and nothing else of it. A machine that changes its speed does so for both.
+# sent to the live service, in short runs that take turns, two at a load right after each other.
+# **Each run is predicted with the service times of the one beside it, never with its own**: the
+# simulation gets its arrivals and nothing else of it. A machine that changes its speed does so for
+# both.
 #
-# Before that, one question about the service times alone. Under a load of 30 % the core is idle most of
-# the time. A payment then finds nobody in its way.
+# Before that, one question about the service times alone. Under a load of 30 % the core is idle
+# most of the time. A payment then finds nobody in its way.
 
 # %%
 idle_guess = predict(
@@ -173,29 +175,30 @@ error_guess.reveal(worst_error)
 key_figure("simulation, largest error of three loads", worst_error, "%")
 
 # %% [markdown]
-# Where the core is mostly idle, a payment takes *longer* (on nearly every machine; the ratio is above),
-# though nobody is in its way: the process sleeps and has to be woken, the caches hold what others did
-# meanwhile. (So a service that is measured
-# with one client who takes a rest between requests looks slower than it is, and the dashed
-# lines, which know only the times of a busy core, lie too low on the left.) For a plan the times of a
-# busy core are the right ones: its cores will be busy.
+# Where the core is mostly idle, a payment takes *longer* (on nearly every machine; the ratio is
+# above), though nobody is in its way: the process sleeps and has to be woken, the caches hold what
+# others did meanwhile. (So a service that is measured with one client who takes a rest between
+# requests looks slower than it is, and the dashed lines, which know only the times of a busy core,
+# lie too low on the left.) For a plan the times of a busy core are the right ones: its cores will
+# be busy.
 #
-# The simulation knows of it: it draws from two kinds of times, those of payments that met an idle core
-# and those of the others.
+# The simulation knows of it: it draws from two kinds of times, those of payments that met an idle
+# core and those of the others.
 #
-# Behind each error stands its interval: what other draws of the same runs would have shown. An error
-# whose interval holds 0 may be chance. The P99 at the highest load is the hard one: near saturation a queue multiplies every small error of
-# the service time, by 1 ÷ (1 − ρ): at 85 % a machine that is 3 % slower in one run than in the one
-# beside it shows as 20 %, and no simulation can know of it. (So the check stops at 70 %; above, it would test the machine's
-# moods.) A P99 that is far off, with a wide interval, while P50 and throughput agree is a stall:
-# something else had the machine for some milliseconds in a few of the runs. Read the errors before you
-# read the plan; they belong on the same page.
+# Behind each error stands its interval: what other draws of the same runs would have shown. An
+# error whose interval holds 0 may be chance. The P99 at the highest load is the hard one: near
+# saturation a queue multiplies every small error of the service time, by 1 ÷ (1 − ρ): at 85 % a
+# machine that is 3 % slower in one run than in the one beside it shows as 20 %, and no simulation
+# can know of it. (So the check stops at 70 %; above, it would test the machine's moods.) A P99 that
+# is far off, with a wide interval, while P50 and throughput agree is a stall: something else had
+# the machine for some milliseconds in a few of the runs. Read the errors before you read the plan;
+# they belong on the same page.
 #
 # ## A hundred thousand
 #
-# From here on the simulation goes where this machine cannot. It is compiled (`simulate/regions`), works
-# through some millions of events a second on one core, and agrees with SimPy to the last bit on cases
-# that SimPy can do. First a look at what it costs:
+# From here on the simulation goes where this machine cannot. It is compiled (`simulate/regions`),
+# works through some millions of events a second on one core, and agrees with SimPy to the last bit
+# on cases that SimPy can do. First a look at what it costs:
 
 # %%
 mean_s = float(times_s.mean())
@@ -211,9 +214,9 @@ key_figure("simulated events", run.events / took_s / 1e6, "million a second")
 # %% [markdown]
 # ## The same cores, four ways to queue
 #
-# 64 cores, the same payments, the same service times. Only the way to a core differs: each core with a
-# queue of its own, a balancer that draws one at random, or goes round in turn, or looks at two and takes
-# the shorter; or one queue for all.
+# 64 cores, the same payments, the same service times. Only the way to a core differs: each core
+# with a queue of its own, a balancer that draws one at random, or goes round in turn, or looks at
+# two and takes the shorter; or one queue for all.
 
 # %%
 CORES = 64
@@ -263,10 +266,10 @@ key_figure(
 # machines. **Looking at two queues in place of one** is nearly as good [1], and costs a balancer one
 # comparison.
 #
-# So *100,000 ÷ (what one core does)* is wrong in both directions. It leaves no room for chance: at full
-# utilisation the queue grows without end. And the room that one core needs alone is far more than what
-# each of a hundred needs together: where the curves meet the promise, read off how busy the cores may
-# be.
+# So *100,000 ÷ (what one core does)* is wrong in both directions. It leaves no room for chance: at
+# full utilisation the queue grows without end. And the room that one core needs alone is far more
+# than what each of a hundred needs together: where the curves meet the promise, read off how busy
+# the cores may be.
 #
 # ## A region goes
 #
@@ -329,13 +332,14 @@ capacity_plots.bad_minute(
 )
 
 # %% [markdown]
-# Two thirds of the cores do not score two thirds of the payments in time. **They score nearly none.** The
-# load on them is half as much again as before, more than they can do; the queue grows, and everybody is in
-# it, not only those who came from the lost region. It is lesson 2.6's crowd, with no end. A queue with
-# a bound, or a tier of rules behind a deadline (lesson 3.3), saves two thirds of them; cores save all.
+# Two thirds of the cores do not score two thirds of the payments in time. **They score nearly
+# none.** The load on them is half as much again as before, more than they can do; the queue grows,
+# and everybody is in it, not only those who came from the lost region. It is lesson 2.6's crowd,
+# with no end. A queue with a bound, or a tier of rules behind a deadline (lesson 3.3), saves two
+# thirds of them; cores save all.
 #
-# The dip of a second hits both fleets: that is what is sent into a region before anybody knows that it is
-# gone. No capacity helps against it, and it is paid from the error budget:
+# The dip of a second hits both fleets: that is what is sent into a region before anybody knows that
+# it is gone. No capacity helps against it, and it is paid from the error budget:
 
 # %%
 used = loss_of_budget(Demand(failover_s=1.0, regions=3, availability=0.9999))
@@ -379,20 +383,21 @@ print(f"simulation against the live service: errors up to {worst_error.median:.0
 key_figure("cores, 5 regions ÷ 2", 100 * ratio, "%")
 
 # %% [markdown]
-# With n regions of which one may go, each carries 1 ÷ (n − 1) of everything at its worst: n ÷ (n − 1) times
-# the cores, so 2 times, 1.5 times, 1.25 times. That is what the low utilisation is for, and whoever
-# "optimises" it away has sold the spare region. (More regions bring other costs: traffic between
-# them, features that must be everywhere, more that can break. Lesson 3.5.)
+# With n regions of which one may go, each carries 1 ÷ (n − 1) of everything at its worst: n ÷ (n −
+# 1) times the cores, so 2 times, 1.5 times, 1.25 times. That is what the low utilisation is for,
+# and whoever "optimises" it away has sold the spare region. (More regions bring other costs:
+# traffic between them, features that must be everywhere, more that can break. Lesson 3.5.)
 #
-# The whiskers hold what the rounds' differences leave open and the simulation's chance. They do *not* hold the
-# price list's machine being another than yours, nor the error that the check above showed. Put
-# both beside the plan.
+# The whiskers hold what the rounds' differences leave open and the simulation's chance. They do
+# *not* hold the price list's machine being another than yours, nor the error that the check above
+# showed. Put both beside the plan.
 #
 # ## Clients who try again
 #
-# The fleet that survives a region's loss has a third of its cores to spare. Now something small: for two
-# seconds each payment takes three times as long, a deployment, say, or a slow store. Clients wait
-# 50 ms, as the promise has it. Either they take no for an answer, or they try up to three times.
+# The fleet that survives a region's loss has a third of its cores to spare. Now something small:
+# for two seconds each payment takes three times as long, a deployment, say, or a slow store.
+# Clients wait 50 ms, as the promise has it. Either they take no for an answer, or they try up to
+# three times.
 
 # %%
 SLOW_S, WHOLE_S = (2.0, 4.0), at(scale, ci=10.0, laptop=20.0)
@@ -431,11 +436,11 @@ key_figure("retries: bad after the trouble ÷ watched", 100 * bad_s["up to 3 att
            / (WHOLE_S - SLOW_S[1]), "%")  # fmt: skip
 
 # %% [markdown]
-# The trouble is over, every core is healthy, the load is the usual one, and the service does not come back.
-# What keeps it down is its own work: whoever gives up leaves a payment in the queue that is scored for
-# nobody, and sends another one. The load that was three fifths of the capacity has become up to
-# three times as much, and it *stays* there, because being late is what makes it so. The field calls
-# that a metastable failure [2]: it needs a cause to begin and none to go on.
+# The trouble is over, every core is healthy, the load is the usual one, and the service does not
+# come back. What keeps it down is its own work: whoever gives up leaves a payment in the queue that
+# is scored for nobody, and sends another one. The load that was three fifths of the capacity has
+# become up to three times as much, and it *stays* there, because being late is what makes it so.
+# The field calls that a metastable failure [2]: it needs a cause to begin and none to go on.
 #
 # Even without retries the queue of payments that nobody waits for has to be worked off first. The
 # remedy is a line of configuration: a **budget**, so that retries are a tenth of the traffic at
@@ -450,8 +455,8 @@ key_figure("retries: bad after the trouble ÷ watched", 100 * bad_s["up to 3 att
 #
 # ## The practitioners' question
 #
-# *"Our three regions run at 65 %. Can we lose one?"* Ask the simulation, with the service times of this
-# machine:
+# *"Our three regions run at 65 %. Can we lose one?"* Ask the simulation, with the service times of
+# this machine:
 
 # %%
 answer_guess = predict(
@@ -562,9 +567,9 @@ quiz(
 #
 # - [1] M. Mitzenmacher, *The Power of Two Choices in Randomized Load Balancing*, IEEE Transactions on
 #   Parallel and Distributed Systems 12, 2001.
-# - [2] N. Bronson, A. Aghayev, A. Charapko, T. Zhu, *Metastable Failures in Distributed Systems*, HotOS
-#   2021.
-# - [3] B. Beyer et al. (ed.), *Site Reliability Engineering*, 2016, chapter *Handling Overload*: retry
-#   budgets of 10 %.
+# - [2] N. Bronson, A. Aghayev, A. Charapko, T. Zhu, *Metastable Failures in Distributed Systems*,
+#   HotOS 2021.
+# - [3] B. Beyer et al. (ed.), *Site Reliability Engineering*, 2016, chapter *Handling Overload*:
+#   retry budgets of 10 %.
 # - [4] L. Kleinrock, *Queueing Systems*, volume I, 1975: waiting near saturation.
 # - [5] Prices: `data/prices/machines.csv`, each with its day and address.

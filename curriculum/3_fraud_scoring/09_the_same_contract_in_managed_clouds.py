@@ -11,11 +11,11 @@
 # it, scales it, and we pay by the hour. It even comes with a client."*
 #
 # It is a fair question, and for most models the right one. The contract is short, and you will keep
-# it with one small server for two clouds at once. Then you will call it with the clouds' own clients
-# and ask of each part what this unit has asked of everything: what does it do to a promise of 50 ms,
-# and what does it cost? The containers, the clients and the figures are real. **The front door between
-# them is a stand-in on this machine**, with the cloud's addresses, documented limits and routing, and
-# without the way to a cloud, which comes on top.
+# it with one small server for two clouds at once. Then you will call it with the clouds' own
+# clients and ask of each part what this unit has asked of everything: what does it do to a promise
+# of 50 ms, and what does it cost? The containers, the clients and the figures are real. **The front
+# door between them is a stand-in on this machine**, with the cloud's addresses, documented limits
+# and routing, and without the way to a cloud, which comes on top.
 
 # %% tags=["parameters"]
 scale = "laptop"
@@ -119,11 +119,12 @@ for container in containers.values():
 #
 # ## What a call costs
 #
-# One payment, asked for in five ways: the scorer in this process; the container over plain HTTP; the
-# same through the front door; and through a door with the cloud's own library: boto3 for SageMaker [3],
-# google-auth for the REST form of Vertex AI [4]. Plain HTTP is by urllib3, on which both are built. So
-# **what boto3 adds is the difference between two of the rows**: its own work in your process. The clock
-# of the processor shows it best, since it stands still while a call waits for its answer.
+# One payment, asked for in five ways: the scorer in this process; the container over plain HTTP;
+# the same through the front door; and through a door with the cloud's own library: boto3 for
+# SageMaker [3], google-auth for the REST form of Vertex AI [4]. Plain HTTP is by urllib3, on which
+# both are built. So **what boto3 adds is the difference between two of the rows**: its own work in
+# your process. The clock of the processor shows it best, since it stands still while a call waits
+# for its answer.
 
 # %%
 client, session = runtime(doors["random"].url), google.session()
@@ -195,10 +196,11 @@ key_figure(
 )
 
 # %% [markdown]
-# The client of the cloud takes many times what the model takes. It builds a request from a description
-# of the service, signs it (a digest of the body, a chain of four keyed hashes), and reads the answer
-# by the same description; google-auth signs nothing, it adds a token. It is little by the measure of 50 ms,
-# and no answer is waited for: it is *processor time of the caller*, paid for each payment, on your machines. At 100,000 payments a second it comes to:
+# The client of the cloud takes many times what the model takes. It builds a request from a
+# description of the service, signs it (a digest of the body, a chain of four keyed hashes), and
+# reads the answer by the same description; google-auth signs nothing, it adds a token. It is little
+# by the measure of 50 ms, and no answer is waited for: it is *processor time of the caller*, paid
+# for each payment, on your machines. At 100,000 payments a second it comes to:
 
 # %%
 callers = TPS * boto.median / 1e3
@@ -207,8 +209,8 @@ print(f"the scorer itself: {TPS * scorer_ms / 1e3:,.1f} cores")
 key_figure("cores for boto3 at 100,000 a second", callers, "")
 
 # %% [markdown]
-# What is *not* in these figures: the way to the cloud and back, TLS, the cloud's own door. Measure them
-# from where your callers are.
+# What is *not* in these figures: the way to the cloud and back, TLS, the cloud's own door. Measure
+# them from where your callers are.
 #
 # Many payments in one body share the price of a call. How many go in?
 
@@ -241,15 +243,16 @@ key_figure("payments in the longest body of SageMaker", many, "")
 key_figure("the longest body ÷ the deadline", float(np.median(took_s)) / DEADLINE_S, "times")
 
 # %% [markdown]
-# Compare with the deadline: that says how many may go in, not the size. Whoever fills a body makes its first payment
-# wait for its last, and with one compute thread everybody else's. (The limit is checked behind the door.
-# The client knows it, it is in its description of the service, and sends the bytes all the same. AWS's
-# FAQ has 25 MB by now [1]: which of the two bites, only the cloud can say.)
+# Compare with the deadline: that says how many may go in, not the size. Whoever fills a body makes
+# its first payment wait for its last, and with one compute thread everybody else's. (The limit is
+# checked behind the door. The client knows it, it is in its description of the service, and sends
+# the bytes all the same. AWS's FAQ has 25 MB by now [1]: which of the two bites, only the cloud can
+# say.)
 #
 # ## What the client does by itself
 #
-# Nobody has configured anything. What does a client do when no answer comes? It says so itself, all but
-# the number of attempts, and that can be counted at the door.
+# Nobody has configured anything. What does a client do when no answer comes? It says so itself, all
+# but the number of attempts, and that can be counted at the door.
 
 # %%
 usual = settings(client)
@@ -286,11 +289,11 @@ key_figure("boto3 as it comes gives up after", attempts * usual.read_timeout_s, 
 key_figure("the same in deadlines of 50 ms", attempts * usual.read_timeout_s / DEADLINE_S, "")
 
 # %% [markdown]
-# Measured with a time limit of a quarter of a second, worked out for the client's own: *attempts × limit*,
-# minutes, where 50 ms were promised. (Between attempts it pauses a little, too. An older boto3 comes with
-# another mode, `legacy`, and more attempts [3]: the same code waits another time after an update. Look at
-# *your* client.) The limit is what it is because a container may take 60 s; for one that does, the service's
-# description advises a limit of 70 [3]. And Google's library?
+# Measured with a time limit of a quarter of a second, worked out for the client's own: *attempts ×
+# limit*, minutes, where 50 ms were promised. (Between attempts it pauses a little, too. An older
+# boto3 comes with another mode, `legacy`, and more attempts [3]: the same code waits another time
+# after an update. Look at *your* client.) The limit is what it is because a container may take 60
+# s; for one that does, the service's description advises a limit of 70 [3]. And Google's library?
 
 # %%
 asked, told_s = given_up(
@@ -303,14 +306,14 @@ print(f"where nobody says, an answer may take {google.usual_limit_s():g} s")
 key_figure("google-auth as it comes gives up after", asked * google.usual_limit_s(), "s")
 
 # %% [markdown]
-# It asks once, and waits its limit. That limit is an argument of each call, `timeout=0.05`. Whoever does not
-# give one has somebody else's.
+# It asks once, and waits its limit. That limit is an argument of each call, `timeout=0.05`. Whoever
+# does not give one has somebody else's.
 #
 # ## One slow replica
 #
 # Nothing ever stands still as a whole. One replica of four gets slow: soon after the beginning its
-# answers begin to take a second. SageMaker picks a replica at random for each request, by default [5].
-# A caller with as many threads as the client keeps connections asks for payments as they come.
+# answers begin to take a second. SageMaker picks a replica at random for each request, by default
+# [5]. A caller with as many threads as the client keeps connections asks for payments as they come.
 
 # %%
 RATE_RPS, RUN_S, SLOW_AT_S, HOLD_S = 60, at(scale, ci=2.0, laptop=8.0), 0.3, 1.0
@@ -388,24 +391,24 @@ key_figure(
 )
 
 # %% [markdown]
-# A quarter of the requests is slow, so three quarters should be in time. In the last second hardly any
-# is. **Look at the threads.** A quarter of 60 a second, a second each: by Little's law fifteen threads
-# stand waiting for the slow replica, and the caller has as many as it says above. Once they are all
-# there, nobody asks the three replicas that are well. It is the *as usual* of lesson 3.3, with a client that
-# somebody else has configured.
+# A quarter of the requests is slow, so three quarters should be in time. In the last second hardly
+# any is. **Look at the threads.** A quarter of 60 a second, a second each: by Little's law fifteen
+# threads stand waiting for the slow replica, and the caller has as many as it says above. Once they
+# are all there, nobody asks the three replicas that are well. It is the *as usual* of lesson 3.3,
+# with a client that somebody else has configured.
 #
 # ## "The endpoint's latency graph is fine. Why do our callers time out?"
 #
-# The practitioners' question. The last two lines have the answer. No answer of the endpoint takes longer than
-# its slow replica: whatever took longer was waited for *before it was sent*. The cloud's graph begins at its
-# door. It shows the first of the two medians, no error, and less traffic than usual. **Measure at the
-# caller, from when the payment was due.**
+# The practitioners' question. The last two lines have the answer. No answer of the endpoint takes
+# longer than its slow replica: whatever took longer was waited for *before it was sent*. The
+# cloud's graph begins at its door. It shows the first of the two medians, no error, and less
+# traffic than usual. **Measure at the caller, from when the payment was due.**
 #
 # ## Three repairs
 #
 # First the client. One: a limit of 50 ms and no second attempt. Two: a limit of 20 ms and one retry
-# by the SDK, so that both fit into the 50. Three: as in lesson 3.3, a hedge [7] of our own, a second request
-# where the first has no answer after 15 ms.
+# by the SDK, so that both fit into the 50. Three: as in lesson 3.3, a hedge [7] of our own, a
+# second request where the first has no answer after 15 ms.
 
 # %%
 LIMIT_S, HEDGE_S = 0.020, 0.015
@@ -453,17 +456,18 @@ key_figure(
 key_figure("a hedge: in time", at_the_end(loads["50 ms, and a hedge after 15 ms"]).scaled(100), "%")
 
 # %% [markdown]
-# A limit alone gives the three quarters back: the slow quarter is told after 50 ms, and has rules to fall
-# back on (lesson 3.3), which is what the limit is for. The retry is worth less than it is on paper, since
-# **the SDK waits before it asks again**: a random pause, up to 50 ms for the first one in
-# the mode `standard`, up to a second in the older one [3]. Pauses are right for a batch job at
-# night, against a service that has too much to do. They are the whole budget of a payment. The hedge does
-# not wait for a failure; what is left, beside delays of this machine's own, is the one in sixteen where both met the slow replica: **behind a
-# door you cannot say "another one, please"**. That is what a managed endpoint has taken away: there is one
-# address, and somebody else chooses.
+# A limit alone gives the three quarters back: the slow quarter is told after 50 ms, and has rules
+# to fall back on (lesson 3.3), which is what the limit is for. The retry is worth less than it is
+# on paper, since **the SDK waits before it asks again**: a random pause, up to 50 ms for the first
+# one in the mode `standard`, up to a second in the older one [3]. Pauses are right for a batch job
+# at night, against a service that has too much to do. They are the whole budget of a payment. The
+# hedge does not wait for a failure; what is left, beside delays of this machine's own, is the one
+# in sixteen where both met the slow replica: **behind a door you cannot say "another one,
+# please"**. That is what a managed endpoint has taken away: there is one address, and somebody else
+# chooses.
 #
-# So the repair belongs where the choice is made. It is one line in the endpoint's configuration [5]: not a
-# random replica, but one with the fewest requests outstanding.
+# So the repair belongs where the choice is made. It is one line in the endpoint's configuration
+# [5]: not a random replica, but one with the fewest requests outstanding.
 
 # %%
 routing_guess = predict(
@@ -490,14 +494,15 @@ key_figure(
 )
 
 # %% [markdown]
-# Who is slow has requests outstanding, so hardly anybody is sent there; nobody has to notice anything. (It
-# has a blind side: a replica that *fails quickly* has nothing outstanding, and draws them all. And keep the
-# limits: a door that routes well does not help when all replicas are slow.)
+# Who is slow has requests outstanding, so hardly anybody is sent there; nobody has to notice
+# anything. (It has a blind side: a replica that *fails quickly* has nothing outstanding, and draws
+# them all. And keep the limits: a door that routes well does not help when all replicas are slow.)
 #
 # ## From zero
 #
-# The cheapest endpoint is one that is not there while nobody asks. The first payment then waits for a
-# container. Its own part can be measured here: a process starts, loads the model, is healthy, answers.
+# The cheapest endpoint is one that is not there while nobody asks. The first payment then waits for
+# a container. Its own part can be measured here: a process starts, loads the model, is healthy,
+# answers.
 
 # %%
 cold_guess = predict(
@@ -521,17 +526,17 @@ key_figure("a cold start, the process alone", cold, "s")
 key_figure("one of them uses up the error budget of", budget_h, "h")
 
 # %% [markdown]
-# A machine for it, the image and the model come before that, and are not in the figure. On SageMaker such
-# a request may also be refused at once: `ModelNotReadyException`, "Wait and try your request again",
-# status 429 [3]. The steady stream of a payment service keeps a serverless endpoint warm *on average*. But
-# it holds as many containers as there are requests at the same time, and each *additional* one begins cold: the
-# peak, the moment that matters, is when they start.
+# A machine for it, the image and the model come before that, and are not in the figure. On
+# SageMaker such a request may also be refused at once: `ModelNotReadyException`, "Wait and try your
+# request again", status 429 [3]. The steady stream of a payment service keeps a serverless endpoint
+# warm *on average*. But it holds as many containers as there are requests at the same time, and
+# each *additional* one begins cold: the peak, the moment that matters, is when they start.
 #
 # ## What it costs
 #
-# List prices [6], each with the day on which it was seen (`data/prices/managed.csv` says where, and how it was
-# read; look them up again before you decide). One process of the container on one core of this machine
-# gives the rate.
+# List prices [6], each with the day on which it was seen (`data/prices/managed.csv` says where, and
+# how it was read; look them up again before you decide). One process of the container on one core
+# of this machine gives the rate.
 
 # %%
 with waiting("One core, kept busy", about_s=2):
@@ -594,15 +599,15 @@ key_figure("at 100,000 a second: serverless ÷ machines", float(in_an_hour[by_se
 key_figure("Vertex AI over the same machine alone", surcharge, "%")
 
 # %% [markdown]
-# (A core there is not a core here, a machine that is always full answers nobody in time (lesson 3.6), and
-# the machines of the last two lines are in another region than the first. The order of the lines is the
-# finding; do the sum with your rate.)
+# (A core there is not a core here, a machine that is always full answers nobody in time (lesson
+# 3.6), and the machines of the last two lines are in another region than the first. The order of
+# the lines is the finding; do the sum with your rate.)
 #
-# Paying by the second costs nothing at night, and is cheaper up to the mean load that you have just seen.
-# (Work is billed in whole milliseconds, so that load falls in steps where a payment takes longer.)
-# Beyond it, it costs a multiple of what machines cost, and the multiple stays. The surcharge for having
-# somebody else run the *same machine* is small beside that. For this service it is not the price of an hour
-# that decides; it is what you have seen above.
+# Paying by the second costs nothing at night, and is cheaper up to the mean load that you have just
+# seen. (Work is billed in whole milliseconds, so that load falls in steps where a payment takes
+# longer.) Beyond it, it costs a multiple of what machines cost, and the multiple stays. The
+# surcharge for having somebody else run the *same machine* is small beside that. For this service
+# it is not the price of an hour that decides; it is what you have seen above.
 
 # %%
 started.stop()
@@ -628,14 +633,15 @@ temporary.cleanup()
 #
 # 1. One server keeps both contracts; what differs are variables, routes and limits.
 # 2. The cloud's client costs the caller many times what the model costs.
-# 3. Its limits are made for a minute: *attempts × time limit*. Read yours, set them, count the attempts.
+# 3. Its limits are made for a minute: *attempts × time limit*. Read yours, set them, count the
+#    attempts.
 # 4. One slow replica takes all threads of a caller, and the endpoint's own graph does not show it.
 # 5. Retries pause. A hedge does not, and cannot choose. Routing can.
-# 6. A cold start is many deadlines long; serverless is cheap for what is seldom asked, and for nothing that
-#    has to answer at once.
+# 6. A cold start is many deadlines long; serverless is cheap for what is seldom asked, and for
+#    nothing that has to answer at once.
 #
-# This was the last lesson of the unit. **Next**: Lab 3, where your own fallback hierarchy is put under
-# faults that you do not know.
+# This was the last lesson of the unit. **Next**: Lab 3, where your own fallback hierarchy is put
+# under faults that you do not know.
 #
 # ## Four questions
 
@@ -695,26 +701,30 @@ quiz(
 # %% [markdown]
 # ## Sources
 #
-# - [1] AWS, *Amazon SageMaker AI Developer Guide*,
-#   ["Custom inference code with hosting services"](https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html)
-#   (`/ping` within 2 s, `/invocations` within 60 s, SIGKILL 30 s after SIGTERM) and
-#   ["Deploy models with Serverless Inference"](https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html)
-#   (from zero, cold starts, billed by the millisecond); SageMaker FAQ on model hosting (25 MB).
-# - [2] Google Cloud, *Vertex AI*,
-#   ["Custom container requirements"](https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements)
-#   (`AIP_HTTP_PORT`, `AIP_HEALTH_ROUTE`, `AIP_PREDICT_ROUTE`),
-#   ["Use dedicated public endpoints"](https://cloud.google.com/vertex-ai/docs/predictions/using-dedicated-endpoints)
-#   (10 MB, gRPC) and
-#   ["Create a public endpoint"](https://cloud.google.com/vertex-ai/docs/predictions/create-public-endpoint)
-#   (10 minutes unless you say another limit).
-# - [3] The source of botocore: `retries/standard.py` (3 attempts, pauses, a budget for retries), `retryhandler.py`
-#   and `data/_retry.json` (`legacy`), `data/sagemaker-runtime` (the service's description: a body of 6,291,456
-#   bytes, a time limit of 70 s for slow models, `ModelNotReadyException`).
+# - [1] AWS, *Amazon SageMaker AI Developer Guide*, ["Custom inference code with hosting
+#   services"](https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html)
+#   (`/ping` within 2 s, `/invocations` within 60 s, SIGKILL 30 s after SIGTERM) and ["Deploy models
+#   with Serverless
+#   Inference"](https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html) (from
+#   zero, cold starts, billed by the millisecond); SageMaker FAQ on model hosting (25 MB).
+# - [2] Google Cloud, *Vertex AI*, ["Custom container
+#   requirements"](https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements)
+#   (`AIP_HTTP_PORT`, `AIP_HEALTH_ROUTE`, `AIP_PREDICT_ROUTE`), ["Use dedicated public
+#   endpoints"](https://cloud.google.com/vertex-ai/docs/predictions/using-dedicated-endpoints) (10
+#   MB, gRPC) and ["Create a public
+#   endpoint"](https://cloud.google.com/vertex-ai/docs/predictions/create-public-endpoint) (10
+#   minutes unless you say another limit).
+# - [3] The source of botocore: `retries/standard.py` (3 attempts, pauses, a budget for retries),
+#   `retryhandler.py` and `data/_retry.json` (`legacy`), `data/sagemaker-runtime` (the service's
+#   description: a body of 6,291,456 bytes, a time limit of 70 s for slow models,
+#   `ModelNotReadyException`).
 # - [4] The source of google-auth: `transport/requests.py`, `AuthorizedSession.request` (`timeout`).
 # - [5] AWS, *Amazon SageMaker API Reference*,
 #   [ProductionVariantRoutingConfig](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariantRoutingConfig.html);
-#   ["Minimize real-time inference latency by using Amazon SageMaker routing strategies"](https://aws.amazon.com/blogs/machine-learning/minimize-real-time-inference-latency-by-using-amazon-sagemaker-routing-strategies/),
-#   AWS Machine Learning Blog, 2023 ("By default, SageMaker endpoints have a random routing strategy").
+#   ["Minimize real-time inference latency by using Amazon SageMaker routing
+#   strategies"](https://aws.amazon.com/blogs/machine-learning/minimize-real-time-inference-latency-by-using-amazon-sagemaker-routing-strategies/),
+#   AWS Machine Learning Blog, 2023 ("By default, SageMaker endpoints have a random routing
+#   strategy").
 # - [6] Prices: `data/prices/managed.csv`, each with its day, its item and the provider's list.
 #   The documentation under [1], [2] and [5] was read in November 2026.
 # - [7] J. Dean and L. A. Barroso, *The Tail at Scale*, Communications of the ACM 56(2), 2013.
