@@ -383,9 +383,9 @@ print(f"simulation against the live service: errors up to {worst_error.median:.0
 key_figure("cores, 5 regions ÷ 2", 100 * ratio, "%")
 
 # %% [markdown]
-# With n regions of which one may go, each carries 1 ÷ (n − 1) of everything at its worst: n ÷ (n −
-# 1) times the cores, so 2 times, 1.5 times, 1.25 times. That is what the low utilisation is for,
-# and whoever "optimises" it away has sold the spare region. (More regions bring other costs:
+# With n regions of which one may go, each carries 1 ÷ (n − 1) of everything at its worst:
+# n ÷ (n − 1) times the cores, so 2 times, 1.5 times, 1.25 times. That is what the low utilisation
+# is for, and whoever "optimises" it away has sold the spare region. (More regions bring other costs:
 # traffic between them, features that must be everywhere, more that can break. Lesson 3.5.)
 #
 # The whiskers hold what the rounds' differences leave open and the simulation's chance. They do
