@@ -36,7 +36,7 @@ from lab_utils.components.catalogue import program
 from lab_utils.components.together import Together
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT
-from lab_utils.grade.answer_app import ANSWER, write_answer
+from lab_utils.grade.answer import ANSWER, write_answer
 from lab_utils.grade.clients import Block, send
 from lab_utils.grade.services import ANSWER_APP, CLIENTS_PER_CORE, PRELOAD
 from lab_utils.grade.spec import load_lab

@@ -6,16 +6,20 @@ Nothing here knows what is asked or how it is judged.
 
 from __future__ import annotations
 
+import json
 import linecache
 import os
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lab_utils.grade.session import CELL
 
 MODULE = "answer"
+ANSWER = "INFERENCE_LAB_ANSWER"
+"""Names the file that `answer_app` reads the answer from."""
 GRADING = "INFERENCE_LAB_GRADING"
 """Set where an answer is being graded: an advisory `check` in one of its cells does nothing."""
 
@@ -73,3 +77,14 @@ def load(cells: Sequence[Mapping[str, Any]], function: str) -> Callable[..., Any
         raise NotDefined(f"no function {function} is defined{because}")
     checked: Callable[..., Any] = found
     return checked
+
+
+def write_answer(
+    path: Path,
+    cells: Sequence[Mapping[str, Any]],
+    function: str,
+    arguments: Mapping[str, Any],
+) -> None:
+    """Write the file that `INFERENCE_LAB_ANSWER` names."""
+    answer = {"cells": list(cells), "function": function, "arguments": dict(arguments)}
+    path.write_text(json.dumps(answer))

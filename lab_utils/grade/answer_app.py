@@ -11,26 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from lab_utils.grade.answer import load
-
-ANSWER = "INFERENCE_LAB_ANSWER"
-
-
-def write_answer(
-    path: Path,
-    cells: Sequence[Mapping[str, Any]],
-    function: str,
-    arguments: Mapping[str, Any],
-) -> None:
-    """Write the file that `INFERENCE_LAB_ANSWER` names."""
-    answer = {"cells": list(cells), "function": function, "arguments": dict(arguments)}
-    path.write_text(json.dumps(answer))
+from lab_utils.grade.answer import ANSWER, load
 
 
 def predictor(path: Path) -> Callable[[bytes], Any]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import comb
 from typing import Literal
 
 import numpy as np
@@ -157,6 +158,8 @@ def needed(pairs: int, level: float) -> int:
     >>> needed(9, 0.004), needed(36, 0.0025)
     (9, 27)
     """
-    from scipy import stats  # a second to import
-
-    return int(stats.binom.isf(level, pairs, 0.5)) + 1
+    # Counted out: importing SciPy's statistics takes a grader longer than many a verdict.
+    least, as_many = pairs + 1, 0
+    while least and (as_many := as_many + comb(pairs, least - 1)) <= level * 2**pairs:
+        least -= 1
+    return least

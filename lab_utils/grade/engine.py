@@ -19,7 +19,7 @@ from lab_utils.components.sandbox import Sandbox
 from lab_utils.components.watch import Greedy
 from lab_utils.errors import LabError
 from lab_utils.grade import design, services, timed, wire
-from lab_utils.grade.answer_app import write_answer
+from lab_utils.grade.answer import write_answer
 from lab_utils.grade.faults import GraderFault, judged, own
 from lab_utils.grade.findings import (
     Finding,

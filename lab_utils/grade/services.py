@@ -21,7 +21,7 @@ from pathlib import Path
 from lab_utils.components.sandbox import Sandbox
 from lab_utils.components.watch import Share, Watch
 from lab_utils.errors import LabError
-from lab_utils.grade.answer_app import ANSWER
+from lab_utils.grade.answer import ANSWER
 from lab_utils.grade.clients import Block, send
 from lab_utils.grade.decision import Look, Plan, Standing, curve_of, stand
 from lab_utils.grade.faults import all_judged, own

@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval, interval
@@ -133,6 +132,8 @@ class _Counter(fx.Interpreter):
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         inputs = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
         versions = [value._version for value in inputs]
+        from torch.utils.flop_counter import FlopCounterMode  # it imports Triton's compiler
+
         with FlopCounterMode(display=False) as counter:
             result = super().run_node(n)
         in_place = versions != [value._version for value in inputs]

@@ -47,6 +47,11 @@ def test_every_pin_is_hashed_and_no_index_is_named() -> None:
         assert not re.search(r"https?://|file://|index-url|find-links", text), name
 
 
+def test_no_process_that_reads_a_notebook_builds_a_grammar_first() -> None:
+    """jsonschema, and so nbformat, imports this wherever it is installed: 1.4 s each time."""
+    assert "rfc3987-syntax" not in {pin.name for pin in PINNED}
+
+
 def test_only_one_onnxruntime_on_a_platform() -> None:
     """The two packages overwrite each other's files without a word."""
     runtimes = [pin for pin in PINNED if pin.name in ("onnxruntime", "onnxruntime-gpu")]

@@ -161,6 +161,16 @@ def test_whoever_hands_out_jobs_imports_nothing_that_takes_seconds() -> None:
     assert said == "set()\n"
 
 
+def test_a_grader_imports_little_besides_torch() -> None:
+    """Each took longer than many a verdict, and stands in every grader's way anew."""
+    look = (
+        "import sys, lab_utils.grade.engine; from lab_utils.grade.spec import load_lab; "
+        "load_lab('1'); print({'flask', 'lark', 'scipy.stats', 'triton'} & {*sys.modules})"
+    )
+    said = subprocess.check_output([sys.executable, "-c", look], cwd=ROOT, text=True)
+    assert said == "set()\n"
+
+
 def row(learner: str = "anna", task: str = "double") -> Row:
     verdict = {
         "task": task,
