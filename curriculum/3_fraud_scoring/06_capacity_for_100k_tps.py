@@ -120,6 +120,11 @@ key_figure("one core: the model's time ÷ the service's", 100 * model_s * per_s.
 # simulation gets its arrivals and nothing else of it. A machine that changes its speed does so for
 # both.
 #
+# The times are taken **in the order in which they came**, from a place that is drawn. Whatever
+# holds a server up may come in clusters, and in a queue each delay of a cluster waits for the one
+# before it. Times drawn one by one have the same mean and the same spread, but no clusters: where
+# there were any, their P99 is too low [5].
+#
 # Before that, one question about the service times alone. Under a load of 30 % the core is idle
 # most of the time. A payment then finds nobody in its way.
 
@@ -182,8 +187,8 @@ key_figure("simulation, largest error of three loads", worst_error, "%")
 # lie too low on the left.) For a plan the times of a busy core are the right ones: its cores will
 # be busy.
 #
-# The simulation knows of it: it draws from two kinds of times, those of payments that met an idle
-# core and those of the others.
+# The simulation knows of it: it has two kinds of times, those of payments that met an idle core and
+# those of the others.
 #
 # Behind each error stands its interval: what other draws of the same runs would have shown. An
 # error whose interval holds 0 may be chance. The P99 at the highest load is the hard one: near
@@ -572,4 +577,6 @@ quiz(
 # - [3] B. Beyer et al. (ed.), *Site Reliability Engineering*, 2016, chapter *Handling Overload*:
 #   retry budgets of 10 %.
 # - [4] L. Kleinrock, *Queueing Systems*, volume I, 1975: waiting near saturation.
-# - [5] Prices: `data/prices/machines.csv`, each with its day and address.
+# - [5] K. W. Fendick, V. R. Saksena, W. Whitt, *Dependence in Packet Queues*, IEEE Transactions on
+#   Communications 37, 1989: what clusters add to the waiting.
+# - [6] Prices: `data/prices/machines.csv`, each with its day and address.

@@ -79,6 +79,44 @@ def test_waiting_for_a_woken_server_is_welchs() -> None:
     assert contains(waits_s, expected_s)
 
 
+def test_times_in_a_row_keep_their_order_and_are_simpys() -> None:
+    arrived_s, few_s, row = arrivals(6, seed=2), RECORDED_S[:500], 70
+    fleet = Fleet((Tier("score", 1, few_s, woken_s=1.5 * few_s, in_a_row=row), Tier("no", 1, 9.0)))
+    followed_s, woken_s = (
+        service_times_s(fleet, arrived_s.size, woken=woken, seed=3) for woken in (False, True)
+    )
+    run = simulate(arrived_s, fleet, seed=3)
+    np.testing.assert_array_equal(run.done_s, reference.queue(arrived_s, followed_s, 1, woken_s))
+    np.testing.assert_array_equal(woken_s, 1.5 * followed_s)
+    places = np.array([np.flatnonzero(few_s == time_s)[0] for time_s in followed_s[: 4 * row]])
+    steps = np.diff(places) % few_s.size
+    assert np.all(np.delete(steps, [row - 1, 2 * row - 1, 3 * row - 1]) == 1)
+    assert len(set(places[::row])) == 4  # each row from a place of its own
+
+
+def test_clusters_make_waiting_longer_as_the_sum_of_their_correlations_says() -> None:
+    """Mean wait at one server in heavy traffic: ρ S (1 + I) ÷ 2 (1 − ρ), with I the index of
+    dispersion of the service times (Fendick, Saksena and Whitt 1989). Times that come ten at a
+    time, all the same, have ten times the I of the same times one by one."""
+    together, utilisation, waits_s = 10, 0.9, {}
+    recorded_s = np.repeat(RECORDED_S[:10_000], together)
+    mean_s = recorded_s.mean()
+    for row in (1, 2_000):
+        fleet = Fleet((Tier("score", 1, recorded_s, in_a_row=row),))
+        waits_s[row] = []
+        for seed in range(RUNS):
+            arrived_s = poisson(utilisation / mean_s, 100_000 * mean_s, seed=seed).due_s
+            run = simulate(arrived_s, fleet, seed=seed)
+            waits_s[row].append(float(run.latency_s.mean() - mean_s))
+    spread = (recorded_s.std() / mean_s) ** 2
+    expected_s = {
+        row: utilisation * mean_s * (1 + dispersion) / 2 / (1 - utilisation)
+        for row, dispersion in ((1, spread), (2_000, together * spread))
+    }
+    assert contains(waits_s[1], expected_s[1])  # Pollaczek and Khinchine's, which is exact
+    assert np.mean(waits_s[2_000]) == pytest.approx(expected_s[2_000], rel=0.15)
+
+
 @pytest.mark.parametrize("cancel", [False, True])
 def test_fallbacks_and_retries_are_simpys(cancel: bool) -> None:
     fleet = Fleet(
@@ -308,6 +346,12 @@ def test_draws_are_even_and_differ_by_what_they_are_for() -> None:
         ),
         (lambda: Tier("a", 1, 0.1, batch_most=2), "growth has 1 factors, batches of up to 2"),
         (lambda: Tier("a", 1, 0.1, deadline_s=0), "a deadline of 0 s"),
+        (lambda: Tier("a", 2, 0.1, in_a_row=5), "5 services in a row, 2 servers at 1 queues"),
+        (
+            lambda: Tier("a", 1, [0.1, 0.2], woken_s=0.1, in_a_row=5),
+            "2 times and 1 of woken servers; expected at least 1",
+        ),
+        (lambda: Tier("a", 1, 0.1, in_a_row=0), "has 0 services in a row"),
         (lambda: Clients(attempts=0), "attempts is 0; expected 1 to 100"),
         (lambda: Clients(timeout_s=-1), "Clients wait -1 s"),
         (lambda: Fleet(()), "The fleet has 0 tiers"),

@@ -1,7 +1,7 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -16,6 +16,7 @@ from lab_utils.simulate.validation import (
     Comparison,
     added_s,
     compare,
+    crossed,
     gaps_s,
     in_turn,
     largest_error,
@@ -27,11 +28,17 @@ def times_s(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).gamma(8, 0.002 / 8, count)
 
 
-def live(share: float, slower: float = 1.0, seed: int = 1, count: int = 20_000) -> LoadResult:
+def live(
+    share: float,
+    slower: float = 1.0,
+    seed: int = 1,
+    count: int = 20_000,
+    drawn_s: Callable[[int, int], np.ndarray] = times_s,
+) -> LoadResult:
     """What a server with those service times, whose queue is Lindley's, would have shown."""
     rate_rps = share / 0.002
     due_s = poisson(rate_rps, count / rate_rps, seed=seed).due_s
-    latencies_s = sojourn_s(due_s, slower * times_s(due_s.size, seed + 1))
+    latencies_s = sojourn_s(due_s, slower * drawn_s(due_s.size, seed + 1))
     return LoadResult(
         tool="made",
         loop="open",
@@ -54,11 +61,6 @@ def pairs(
 def known(lives: list[LoadResult], seed: int = 3) -> Comparison:
     """Compared with a simulation that has the right service times."""
     return compare(lives, [Tier("known", 1, times_s(20_000, seed))] * len(lives))
-
-
-def crossed(lives: list[LoadResult]) -> Comparison:
-    """Compared with simulations with the times of each run's neighbour."""
-    return compare(lives, [one_core(lives[place ^ 1]) for place in range(len(lives))])
 
 
 def closed(connections: int, service_s: np.ndarray) -> LoadResult:
@@ -105,7 +107,7 @@ def test_what_each_request_added_is_its_service_time() -> None:
 
 def test_runs_that_change_their_speed_are_predicted_from_their_neighbours() -> None:
     lives = [run for slower in (0.6, 1.0, 1.4) for run in pairs(0.5, slower=slower, runs=16)]
-    found = crossed(lives)
+    found = compare(lives, crossed(lives))
     assert found.percentiles_s[99][0].n == len(lives) // 2
     assert found.error < 0.1
     assert known(lives).error > 0.15  # with one speed for all it is wrong
@@ -128,10 +130,34 @@ def test_who_meets_an_idle_server_is_told_apart() -> None:
     lives = [woken(0.4, seed) for seed in range(50)]
     core = one_core(lives[0])
     assert core.woken_times_s.mean() > 1.8 * core.times_s.mean()
-    assert crossed(lives).error < 0.06
+    assert compare(lives, crossed(lives)).error < 0.1
     alike = [Tier("one", 1, added_s(lives[place ^ 1])) for place in range(len(lives))]
     errors = compare(lives, alike).errors
     assert errors["p50"].high < 0 < errors["p99"].low
+
+
+def clustered_s(count: int, seed: int) -> np.ndarray:
+    """Those times, but now and then ten requests in a row take 5 ms more."""
+    held_up = np.random.default_rng([seed, 1]).random(-(-count // 10)) < 0.02
+    return times_s(count, seed) + 0.005 * np.repeat(held_up, 10)[:count]
+
+
+def test_clusters_of_long_times_are_kept_together() -> None:
+    lives = [live(0.5, seed=10 * run, count=400, drawn_s=clustered_s) for run in range(80)]
+    assert compare(lives, crossed(lives)).error < 0.1
+    by_themselves = [one_core(lives[place ^ 1]) for place in range(len(lives))]
+    assert compare(lives, by_themselves).errors["p99"].high < -0.2
+
+
+def test_each_moment_has_both_times_and_has_shown_one() -> None:
+    run = woken(0.4, seed=1)
+    core, alone = one_core(run, in_a_row=400), one_core(run)
+    idle = np.isin(added_s(run), alone.woken_times_s)
+    assert 0 < idle.sum() < idle.size == core.times_s.size == core.woken_times_s.size
+    np.testing.assert_array_equal(core.woken_times_s[idle], alone.woken_times_s)
+    np.testing.assert_array_equal(core.times_s[~idle], alone.times_s)
+    assert np.median(core.times_s[idle]) == pytest.approx(np.median(alone.times_s))
+    assert core.times_s.min() == alone.times_s.min()
 
 
 def test_the_largest_error_is_that_of_all_that_was_measured() -> None:
@@ -186,11 +212,13 @@ def sleeper() -> Iterator[str]:
 
 
 def test_a_live_service_under_several_loads_in_turn(sleeper: str) -> None:
-    live = in_turn(sleeper, [b"x"], (0.4, 0.6), busy_rps=0.6 / SLEPT_S, each=150, blocks=4)
+    shares = (0.6, 0.4, 0.6)
+    live = in_turn(sleeper, [b"x"], shares, busy_rps=0.6 / SLEPT_S, each=150, blocks=4)
     assert len(live.busy_s) == 4
     assert all(np.median(times_s) > SLEPT_S for times_s in live.busy_s)
     for share in live.runs:
-        assert len(live.runs[share]) == 8
+        assert len(live.runs[share]) == 8 * shares.count(share)
+        assert len({run.answered for run in live.runs[share]}) > 1  # each has its own arrivals
         assert np.median(live.service_s[share]) > SLEPT_S
         measured, _ = live.compared[share].percentiles_s[50]
         assert measured.median > SLEPT_S

@@ -2,10 +2,10 @@
 
 - `sim_error`: the largest error, without its sign, of P50, P99 and throughput at 30, 50 and 70 % of
   what the smallest scoring service can do on one core, simulated ÷ live − 1. Each short live run is
-  simulated with its own arrivals and the service times of the run beside it, never its own, so what
-  the machine's speed did meanwhile is in both; the figures are those of all runs together. Its
-  interval says what other draws of the same pairs of runs give. It is the largest of nine errors
-  without a sign, so chance alone keeps it above 0.
+  simulated with its own arrivals and the service times of the run beside it, in their order and
+  never its own: what the machine's speed did meanwhile, and what stalls came together, is in both.
+  The figures are those of all runs together. Its interval says what other draws of the same pairs
+  of runs give. It is the largest of nine errors without a sign, so chance alone keeps it above 0.
 - `live_p99_uncertainty`: half the 95 % interval of the live P99 ÷ that P99, at the load where it is
   widest: how well the P99 is known that the simulation is held against.
 """
@@ -26,10 +26,12 @@ from lab_utils.serve.fraud.scoring_app import scoring_service
 from lab_utils.serve.fraud.trained import trained
 from lab_utils.simulate.validation import gaps_s, in_turn, largest_error
 
-SHARES = (0.3, 0.5, 0.7)
+SHARES = (0.3, 0.7, 0.5, 0.7, 0.7)
+"""A block's pairs of runs. Where a queue is long a stall makes many late, so the P99 of the highest
+load needs the most requests."""
 EACH = 120
-BLOCKS_A_REPEAT = 16
-"""Of two runs at each load: with three repeats about 11,500 requests at each."""
+BLOCKS_A_REPEAT = 30
+"""With three repeats about 21,600 requests at the lower loads and 64,800 at the highest."""
 
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:

@@ -55,14 +55,15 @@ VISIT = np.dtype(
 )  # fmt: skip
 STATION = np.dtype(
     [("slower", "f8"), ("wake_s", "f8"), ("busy_s", "f8"), ("done", "i8"), ("wasted", "i8"),
-     ("servers", "i4"), ("busy", "i4"), ("queued", "i4"), ("tier", "i4"), ("region", "i4")],
+     ("begun", "i8"), ("servers", "i4"), ("busy", "i4"), ("queued", "i4"), ("tier", "i4"),
+     ("region", "i4")],
     align=True,
 )  # fmt: skip
 TIER = np.dtype(
     [("deadline_s", "f8"), ("batch_wait_s", "f8"), ("queue_most", "i8"), ("batch_most", "i4"),
      ("queues", "i4"), ("route", "i4"), ("station", "i4"), ("times", "i8"), ("count", "i8"),
      ("woken", "i8"), ("woken_count", "i8"), ("growth", "i8"), ("turn", "i8"), ("ends", "i8"),
-     ("seen", "i8")],
+     ("seen", "i8"), ("in_a_row", "i8")],
     align=True,
 )  # fmt: skip
 CLIENTS = np.dtype(
@@ -148,6 +149,16 @@ def service_s(state: State, request: int, tier: int, attempt: int, woken: int) -
     kind = state.tiers[tier]
     first, count = (kind.woken, kind.woken_count) if woken else (kind.times, kind.count)
     return state.times_s[first + draw(state.seed, request, SERVICE, tier, attempt, count)]
+
+
+@_inlined
+def service_in_a_row_s(state: State, place: int, number: int, woken: int) -> float:
+    """The time of a station's service of this number, from 0, where they are taken in a row."""
+    tier = state.stations[place].tier
+    kind = state.tiers[tier]
+    row = (number // kind.in_a_row) * state.stations.shape[0] + place
+    at = draw(state.seed, row, SERVICE, tier, 0, kind.count) + number % kind.in_a_row
+    return state.times_s[(kind.woken if woken else kind.times) + at % kind.count]
 
 
 @_inlined
@@ -247,7 +258,11 @@ def serve(state: State, place: int, leader: int, size: int, woken: int, now_s: f
     """Start a batch of so many at a station that has a server free."""
     station = state.stations[place]
     v = state.visits[leader]
-    lasts_s = service_s(state, v.request, station.tier, 2 * v.attempt + v.hedged, woken)
+    if state.tiers[station.tier].in_a_row > 1:
+        lasts_s = service_in_a_row_s(state, place, station.begun, woken)
+        station.begun += 1
+    else:
+        lasts_s = service_s(state, v.request, station.tier, 2 * v.attempt + v.hedged, woken)
     lasts_s *= state.growth[state.tiers[station.tier].growth + size - 1] * station.slower
     station.busy += 1
     station.busy_s += lasts_s
@@ -556,6 +571,13 @@ def run(state: State, until_s: float) -> bool:
 def fill_service_times(
     state: State, tier: int, attempt: int, woken: int, found_s: NDArray[Any]
 ) -> None:
-    """What each request's attempt takes at a tier, into an array with a place for each."""
-    for request in range(found_s.size):
-        found_s[request] = service_s(state, request, tier, 2 * attempt, woken)
+    """What each request's attempt takes at a tier, into an array with a place for each.
+
+    In a row: each service of the tier's first station, in turn.
+    """
+    kind = state.tiers[tier]
+    for number in range(found_s.size):
+        if kind.in_a_row > 1:
+            found_s[number] = service_in_a_row_s(state, kind.station, number, woken)
+        else:
+            found_s[number] = service_s(state, number, tier, 2 * attempt, woken)

@@ -121,7 +121,8 @@ def service_times_s(
 ) -> Floats:
     """What the attempt (from 1) of each of `count` requests takes at a tier: the times drawn.
 
-    woken: where it finds its server idle.
+    woken: where it finds its server idle. Of a tier with times in a row, instead, what the first
+    `count` services of its first queue take.
     """
     none = np.zeros(count, int)
     found_s: Floats = np.zeros(count)
@@ -205,6 +206,7 @@ def _tiers(fleet: Fleet) -> NDArray[Any]:
             ROUTES[tier.route],
         )
         row["station"], row["times"], row["growth"] = station, times, growth
+        row["in_a_row"] = tier.in_a_row
         row["count"], row["woken_count"] = tier.times_s.size, tier.woken_times_s.size
         row["woken"] = times + tier.times_s.size
         station, times, growth = (

@@ -39,6 +39,10 @@ class Tier:
     may wait in one of them. batch_most, batch_wait_s: as in `station.Station`; growth: a batch of k
     takes the drawn time × growth[k − 1]. woken_s: as service_s, of a request that finds its server
     idle; None: the same ("exceptional first service", Welch, Operations Research 12, 1964).
+    in_a_row: so many services of a server get times that were recorded one after the other, from a
+    place that is drawn, and round the end to the beginning (the circular block bootstrap, Politis
+    and Romano 1992): what came in clusters stays in clusters. service_s and woken_s then tell of
+    the same moments, place by place. 1: each time is drawn by itself.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Tier:
     batch_wait_s: float = 0.0
     growth: ArrayLike = (1.0,)
     woken_s: ArrayLike | None = None
+    in_a_row: int = 1
 
     def __post_init__(self) -> None:
         for times in (self.times_s, self.woken_times_s):
@@ -70,6 +75,16 @@ class Tier:
                 f"The tier {self.name!r} has {self.servers} servers, {self.queues} queues and "
                 f"batches of {self.batch_most}; expected at least 1 of each, and as many servers "
                 "at each queue."
+            )
+        if self.in_a_row < 1 or (
+            self.in_a_row > 1
+            and (self.servers > self.queues or self.times_s.size != self.woken_times_s.size)
+        ):
+            raise LabError(
+                f"The tier {self.name!r} has {self.in_a_row} services in a row, {self.servers} "
+                f"servers at {self.queues} queues, {self.times_s.size} times and "
+                f"{self.woken_times_s.size} of woken servers; expected at least 1, and for more a "
+                "queue for each server and as many times of both kinds."
             )
         if self.route not in ROUTES:
             raise LabError(f"The route is {self.route!r}; expected one of {', '.join(ROUTES)}.")
