@@ -55,8 +55,11 @@ def prepare(waiting: Waiting = silently) -> None:
     environments.python("chaos", waiting)
 
 
-def run_experiment(file: Path, variables: Mapping[str, object]) -> Journal:
-    """Run an experiment to its end. variables: those of the environment that it reads.
+def run_experiment(
+    file: Path, variables: Mapping[str, object], *, limit_s: float = LIMIT_S
+) -> Journal:
+    """Run an experiment to its end. variables: those of the environment that it reads. limit_s:
+    after which it is given up.
 
     Raises LabError where there is no such file, where the toolkit does not take it, and where an
     action or a rollback could not be done.
@@ -72,8 +75,8 @@ def run_experiment(file: Path, variables: Mapping[str, object]) -> Journal:
         told = {name: str(value) for name, value in variables.items()}
         done = completed(
             [*command, str(file.resolve())],
-            limit_s=LIMIT_S,
-            late=f"The experiment {file.name} had not ended after {LIMIT_S:g} s.",
+            limit_s=limit_s,
+            late=f"The experiment {file.name} had not ended after {limit_s:g} s.",
             folder=Path(folder),
             environment=os.environ
             | {"HOME": folder, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

@@ -17,7 +17,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -51,22 +51,32 @@ def measure(scale: str, repeats: int) -> dict[str, Figure]:
         world = trained(Path(folder))
         bare = [bare_model_rps(Scorer(world.trees.read_bytes())) for _ in range(repeats)]
         say(f"the model alone: {interval(bare)} a second")
-        audit = Path(folder, "audit.sqlite")
-        with RedisServer() as redis:
-            fill(redis, world)
-            with FraudService(
-                {TIER: world.trees}, world.rules, world.policy, audit=audit, redis=redis.socket
-            ) as gateway:
-                bodies = world.bodies()
-                found = [saturation_rps(gateway, bodies, scale) for _ in range(repeats)]
-                rate_rps = LOAD * median(found)
-                count = at(scale, ci=2_000, laptop=10_000)
-                runs = [steady(gateway, bodies, rate_rps, count, seed) for seed in range(repeats)]
+        with alone(world, Path(folder)) as gateway:
+            bodies = world.bodies()
+            found = [saturation_rps(gateway, bodies, scale) for _ in range(repeats)]
+            rate_rps = LOAD * median(found)
+            count = at(scale, ci=2_000, laptop=10_000)
+            runs = [steady(gateway, bodies, rate_rps, count, seed) for seed in range(repeats)]
     return {
         "bare_model_rps": interval(bare),
         "saturation_rps": interval(found),
         "p99_ms_at_70pct": interval([1e3 * run.latency_percentile_s(99).median for run in runs]),
     }
+
+
+@contextmanager
+def alone(world: Trained, folder: Path) -> Iterator[FraudService]:
+    """A gateway before a Redis with the past in it; its log goes to the folder."""
+    with RedisServer() as redis:
+        fill(redis, world)
+        with FraudService(
+            {TIER: world.trees},
+            world.rules,
+            world.policy,
+            audit=folder / "audit.sqlite",
+            redis=redis.socket,
+        ) as gateway:
+            yield gateway
 
 
 def fill(redis: RedisServer, world: Trained) -> None:

@@ -6,12 +6,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lab_utils.components.small_disk import SmallDisk
 from lab_utils.errors import LabError
+from lab_utils.serve.fraud import audit
 from lab_utils.serve.fraud.audit import AuditError, AuditLog, Entry, replayed
 
 WRITER = """
@@ -137,6 +142,36 @@ def test_a_full_disk_is_an_error_for_each_and_the_log_goes_on_when_there_is_room
     finally:
         signal.signal(signal.SIGXFSZ, before)
     assert list(replayed(path)) == [entry(1), entry(3)]
+
+
+def test_a_log_that_another_writes_is_looked_at_again_and_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AuditLog(path) as log, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(audit, "BUSY_S", 0.05)
+        with pytest.raises(AuditError, match=r"database is locked\. No answer is sent unrecorded"):
+            asyncio.run(log.record(entry(1)))
+        monkeypatch.setattr(audit, "BUSY_S", 60.0)
+        slept_s: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept_s.append(seconds)
+            if len(slept_s) == 8:
+                ended.set()
+            time.sleep(seconds)
+
+        async def main() -> None:
+            writing = asyncio.ensure_future(log.record(entry(2)))
+            await asyncio.to_thread(ended.wait)
+            other.execute("ROLLBACK")
+            assert await writing == entry(2)
+
+        ended = threading.Event()
+        monkeypatch.setattr(audit, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+        asyncio.run(main())
+        assert set(slept_s) == {audit.LOOK_S}  # never longer, however often it was busy
+    assert list(replayed(path)) == [entry(2)]
 
 
 def test_a_caller_who_gives_up_leaves_the_entry(path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab_utils.components.chaos_toolkit import Journal, run_experiment
+from lab_utils.components.chaos_toolkit import LIMIT_S, Journal, run_experiment
 from lab_utils.components.prometheus import Prometheus
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval, plain, share
@@ -73,6 +73,11 @@ class Outcome:
     causes: Counter[str]
 
     @property
+    def broken_s(self) -> float:
+        """From the fault's beginning until its mending began."""
+        return self.journal.mended_s - self.journal.begun_s
+
+    @property
     def noticed_by(self) -> str:
         """The probe that deviated; empty where the hypothesis held."""
         return self.journal.missed if self.journal.deviated else ""
@@ -112,7 +117,8 @@ def campaign(
     for name in watch(names):
         for _ in range(TRIES):  # nothing is broken where the hypothesis does not hold at first
             prometheus.until(hypothesis.promql, STEADY_WITHIN_S)
-            journal = run_experiment(EXPERIMENTS / f"{name}.yaml", variables)
+            file = EXPERIMENTS / f"{name}.yaml"
+            journal = run_experiment(file, variables, limit_s=LIMIT_S + hold_s)
             if journal.held_before:
                 break
         else:
@@ -127,9 +133,9 @@ def campaign(
 
 def _outcome(name: str, journal: Journal, system: FraudSystem) -> Outcome:
     assert system.payers is not None
-    paid = system.payers.between(journal.begun_s, journal.mended_s)
-    answered = [one for one in paid if one.answer is not None]
     through = system.payers.between(journal.begun_s, journal.ended_s)
+    paid = [one for one in through if one.due_s < journal.mended_s]
+    answered = [one for one in paid if one.answer is not None]
     causes = Counter(one.cause for one in through if one.answer is None)
     return Outcome(
         name,

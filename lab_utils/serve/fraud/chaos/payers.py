@@ -35,6 +35,8 @@ MODULE = "lab_utils.serve.fraud.chaos.payers"
 FIRST = 0.5
 """Of the deadline: how long the home region may take before the other is asked, too."""
 LATE = "no answer in time"
+BEGAN_LATE_S, SELF = 0.010, "the payer was late itself"
+"""A payer that begins so late has lost that to its own machine, and says so if it gives up."""
 OK, SERVER_ERROR = 200, 500
 
 
@@ -152,7 +154,10 @@ async def pay(
         body = _body(number, payment, time.time() - terms.epoch_s)
         home = payment.customer % len(posters)
         order = (posters[home], posters[home - 1])
+        begun_s = now()
         answer, cause = await _asked(order, body, due_s + terms.deadline_s, terms)
+        if cause == LATE and begun_s - due_s > BEGAN_LATE_S:
+            cause = SELF
         keep(Paid(number, due_s + unix_s, now() - due_s, answer, cause))
 
     for number in itertools.count():
