@@ -21,6 +21,9 @@
 scale = "laptop"
 
 # %%
+import itertools
+from dataclasses import replace
+
 import psutil
 
 from lab_utils.machine.caches import caches
@@ -41,7 +44,7 @@ from lab_utils.show import machine as plots
 from lab_utils.show import variant_plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict
-from lab_utils.show.progress import progress, waiting, watching
+from lab_utils.show.progress import progress, side_by_side, waiting, watching
 from lab_utils.show.quiz import quiz
 
 threads = available_cores()
@@ -52,15 +55,27 @@ print(f"{threads} compute threads; {', '.join(facts().instruction_sets) or facts
 #
 # Speed depends on a model's shape and on the bits of its weights, not on what they say.
 # So this lesson's weights are drawn by a seed: the files have the size and the layers of
-# a real model, load as one, compute as one, and talk nonsense. The first has 0.7 billion
-# weights, at 8 bits and at 4, which is far beyond the processor's private caches and
+# a real model, load as one, compute as one, and talk nonsense. The first is a tenth of the
+# 7B or less, at 8 bits and at 4, which is far beyond the processor's private caches and
 # still quick enough for a lesson.
 
 # %%
-files = {kind: seeded(SMALL, kind, watching(f"Tensors, {kind}")) for kind in ("q8_0", "q4_0")}
-with waiting("Both models load", about_s=8):
-    engines = {kind: Engine(path, threads) for kind, path in files.items()}
-read_bytes = {kind: SMALL.decode_parameters * bits_of(kind) / 8 for kind in files}
+shape = replace(SMALL, layers=at(scale, ci=12, laptop=24))
+files = {kind: seeded(shape, kind, watching(f"Tensors, {kind}")) for kind in ("q8_0", "q4_0")}
+
+
+def loaded(path):
+    """An engine, warm. It keeps what it has read and does not read it again."""
+    engine = Engine(path, threads, keep_prefixes=True)
+    engine.run([prompt(shape, 4)], new_tokens=4)
+    return engine
+
+
+engines = side_by_side(
+    {kind: lambda path=path: loaded(path) for kind, path in files.items()}, "Engines"
+)
+read_bytes = {kind: shape.decode_parameters * bits_of(kind) / 8 for kind in files}
+print(f"{shape.parameters / 1e9:.2f} billion weights in {shape.layers} layers")
 for kind, path in files.items():
     print(
         f"{kind}: {bits_of(kind)} bits a weight with its scale, {path.stat().st_size / 1e9:.2f} GB; "
@@ -75,7 +90,8 @@ print("caches:", ", ".join(f"{name} {plots.size_text(size)}" for name, size in c
 # ## Reading is fast, writing is slow
 #
 # A prompt of 128 tokens, a long paragraph, and an answer of 25: the pass that reads
-# the prompt gives the first token, 24 more passes give the others.
+# the prompt gives the first token, 24 more passes give the others. (The engine keeps what it
+# has read, as a service does; so each prompt here is another.)
 
 # %%
 reading_guess = predict(
@@ -84,10 +100,19 @@ reading_guess = predict(
 
 # %%
 TOKENS, ANSWER = 128, 25
-page = prompt(SMALL, TOKENS)
+seeds = itertools.count(1)
+
+
+def new(length=TOKENS):
+    """A prompt that no engine has read."""
+    return prompt(shape, length, next(seeds))
+
+
 slow = engines["q8_0"]
-slow.run([page], new_tokens=4)
-answers = [slow.run([page], ANSWER) for _ in progress(range(at(scale, ci=2, laptop=10)), "Answers")]
+slow.run([new()], new_tokens=4)
+answers = [
+    slow.run([new()], ANSWER) for _ in progress(range(at(scale, ci=2, laptop=10)), "Answers")
+]
 first_s = interval([answer.time_to_first_token_s for answer in answers])
 token_s = interval([s for answer in answers for s in answer.token_s])
 written_s = token_s.median * (ANSWER - 1)
@@ -155,10 +180,10 @@ page_guess = predict("And reading the page?", unit="times")
 
 # %%
 for engine in engines.values():
-    engine.run([page], new_tokens=4)
+    engine.run([new()], new_tokens=4)
 rounds = interleaved(
     {
-        kind: lambda engine=engine: engine.run([page], at(scale, ci=5, laptop=17))
+        kind: lambda engine=engine: engine.run([new()], at(scale, ci=5, laptop=17))
         for kind, engine in engines.items()
     },
     rounds=at(scale, ci=6, laptop=15),
@@ -209,12 +234,12 @@ quick = engines["q4_0"]
 
 def users(size):
     """Seconds of a pass that writes one token for each of so many users."""
-    return interval(quick.run([prompt(SMALL, 4, seed) for seed in range(size)], 5).token_s).median
+    return interval(quick.run([new(4) for _ in range(size)], 5).token_s).median
 
 
 def one_prompt(size):
     """Seconds of the pass that reads a prompt of so many tokens."""
-    return quick.run([prompt(SMALL, size)], new_tokens=1).time_to_first_token_s
+    return quick.run([new(size)], new_tokens=1).time_to_first_token_s
 
 
 passes = {f"users {n}": lambda n=n: users(n) for n in sizes}
@@ -231,7 +256,7 @@ precision = "int8" if facts().multiplies_int8 else "fp32"
 turning = critical_batch(
     limits.peak_per_s(precision), limits.bandwidth_bytes_per_s, bits_of("q4_0") / 8
 )
-operations = 2 * SMALL.decode_parameters
+operations = 2 * shape.decode_parameters
 plots.time_by_batch(
     {"so many users, a token each": by_users, "one prompt of so many tokens": by_prompt},
     {n: max(least_s["q4_0"], n * operations / limits.peak_per_s(precision)) for n in sizes},
@@ -271,7 +296,7 @@ key_figure("prompt of 16 ÷ 16 users", by_prompt[16].median / by_users[16].media
 
 # %%
 PAST = at(scale, ci=768, laptop=3072)
-cache_bytes = SMALL.cache_bytes_per_token(bytes_per_value=1)
+cache_bytes = shape.cache_bytes_per_token(bytes_per_value=1)
 print(f"{cache_bytes / 1e3:.0f} kB a token at 8 bits a value; {PAST:,} tokens: "
       f"{PAST * cache_bytes / 1e6:.0f} MB, beside {read_bytes['q4_0'] / 1e6:.0f} MB of weights")  # fmt: skip
 by_bytes = 1 + PAST * cache_bytes / read_bytes["q4_0"]
@@ -281,22 +306,19 @@ past_guess = predict(
 )
 
 # %% [markdown]
-# (This engine keeps what it has read, so the long prompt is read once and not in each round.)
+# (Now its habit of keeping what it has read is of use: the long prompt is read once, not in each
+# round.)
 
 # %%
-for engine in engines.values():
-    engine.close()
+slow.close()
 lengths = {"no past": 16, "past": PAST}
-with waiting("A long prompt is read", about_s=12):
-    keeping = Engine(files["q4_0"], threads, keep_prefixes=True)
+with waiting("A long prompt is read", about_s=6):
     for length in lengths.values():
-        keeping.run([prompt(SMALL, length)], 8)
+        quick.run([prompt(shape, length)], 8)
 for_token = interleaved(
     {
         name: lambda length=length: (
-            interval(
-                keeping.run([prompt(SMALL, length)], at(scale, ci=9, laptop=13)).token_s
-            ).median
+            interval(quick.run([prompt(shape, length)], at(scale, ci=9, laptop=13)).token_s).median
         )
         for name, length in lengths.items()
     },
@@ -330,14 +352,14 @@ KINDS = {"chat": (64, 33), "summary": (384, 17), "one word": (384, 1)}
 print(f"{'':10}{'prompt':>7}{'answer':>8}{'bound':>9}{'measured':>10}{'reading':>9}")
 for name, (read_tokens, new_tokens) in KINDS.items():
     bound_s = answer_s(
-        SMALL.decode_parameters,
+        shape.decode_parameters,
         bits_of("q4_0") / 8,
         read_tokens,
         new_tokens,
         limits.peak_per_s(precision),
         limits.bandwidth_bytes_per_s,
     )
-    run = keeping.run([prompt(SMALL, read_tokens, seed=new_tokens)], new_tokens)
+    run = quick.run([new(read_tokens)], new_tokens)
     print(
         f"{name:10}{read_tokens:7}{new_tokens:8}{bound_s:8.2f}s{run.step_s.sum():9.2f}s"
         f"{run.time_to_first_token_s / run.step_s.sum():9.0%}"
@@ -363,7 +385,7 @@ print(f"{bytes_7b / 1e9:.1f} GB a token; at most {1 / least_7b_s:.1f} tokens a s
 seven_guess = predict("Llama 2 7B at 4 bits on this machine: tokens a second?", unit="tokens/s")
 
 # %%
-keeping.close()
+quick.close()
 expected = fraction / least_7b_s
 print(f"as efficient as the small one: {expected:.1f} tokens a second")
 NEEDED = 1.6  # times the file's size; mostly the engine's own copy, in the order it multiplies in

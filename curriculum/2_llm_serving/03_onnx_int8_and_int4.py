@@ -20,6 +20,8 @@
 scale = "laptop"
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import openvino as ov
 
@@ -45,7 +47,7 @@ from lab_utils.show import machine as plots
 from lab_utils.show import variant_plots
 from lab_utils.show.figures import key_figure
 from lab_utils.show.predict import predict
-from lab_utils.show.progress import progress, waiting, watching
+from lab_utils.show.progress import progress, side_by_side, watching
 from lab_utils.show.quiz import quiz
 
 threads = available_cores()
@@ -90,7 +92,7 @@ for bits, group in ((8, 256), (4, 32), (4, 128), (4, 256)):
 #
 # ## Smaller
 #
-# Both converters, on a model of a real one's shape: 0.1 billion seeded weights (lesson 2.1), because
+# Both converters, on a model of a real one's shape: seeded weights (lesson 2.1), 0.1 billion or so, because
 # for size and time it does not matter what a model says. ONNX Runtime's builder starts from 32 bits
 # and rounds in groups of 32; NNCF starts from 16 and rounds rows at 8 bits, groups of 128 at 4.
 
@@ -100,6 +102,7 @@ size_guess = predict(
 )
 
 # %%
+shape = replace(LIGHT, layers=at(scale, ci=2, laptop=4))
 PRECISIONS = ("fp32", "int8", "int4")
 EIGHT, FOUR = Rounding(8, ROW), Rounding(4, 128)
 OPENVINO = {"16 bits": None, "int8": EIGHT, "int4": FOUR}
@@ -115,24 +118,35 @@ def forms_of(weights):
     return forms
 
 
+def converted(weights):
+    """Its folders by name. The two converters work side by side, each on one form at a time."""
+    forms = forms_of(weights)
+
+    def all_of(one):
+        return {name: make() for name, make in forms.items() if name.startswith(one)}
+
+    both = side_by_side(
+        {one: lambda one=one: all_of(one) for one in ("ONNX", "OpenVINO")}, "Converters"
+    )
+    return both["ONNX"] | both["OpenVINO"]
+
+
 def weights_bytes(folder):
     """Of a converted model on disk."""
     form = language_onnx if (folder / language_onnx.MODEL).exists() else language_openvino
     return form.size_bytes(folder)
 
 
-large = {
-    name: make() for name, make in progress(list(forms_of(LIGHT).items()), "Converted, or found")
-}
+large = converted(shape)
 on_disk = {name: weights_bytes(folder) for name, folder in large.items()}
 variant_plots.scoreboard(
     {"MB on disk": {name: size / 1e6 for name, size in on_disk.items()}},
-    f"The same {LIGHT.parameters / 1e6:.0f} million weights",
+    f"The same {shape.parameters / 1e6:.0f} million weights",
 )
 smaller = on_disk["ONNX Runtime fp32"] / on_disk["ONNX Runtime int4"]
 size_guess.reveal(smaller)
-table_bytes = LIGHT.vocabulary * LIGHT.width * 4
-matrices_bytes = LIGHT.decode_parameters * bits_per_weight(4, group=32, scale_bits=32) / 8
+table_bytes = shape.vocabulary * shape.width * 4
+matrices_bytes = shape.decode_parameters * bits_per_weight(4, group=32, scale_bits=32) / 8
 print(f"4 bits and 32 for each scale: {matrices_bytes / 1e6:.0f} MB; the table of tokens at 32 bits: "
       f"{table_bytes / 1e6:.0f} MB; together {(matrices_bytes + table_bytes) / 1e6:.0f} MB")  # fmt: skip
 key_figure("ONNX: 32 bits ÷ INT4 on disk", smaller, "times")
@@ -164,22 +178,21 @@ def loaded(name):
     return Engine(large[name], threads, INFERENCE_PRECISION_HINT=chosen)
 
 
-with waiting("Six engines load", about_s=6):
-    engines = {name: loaded(name) for name in large}
+engines = side_by_side({name: lambda name=name: loaded(name) for name in large}, "Engines")
 # A pass needs one row of the table; ONNX keeps it at 32 bits, OpenVINO as it keeps the rest.
 bytes_a_token = {
     name: size - table_bytes
     if name.startswith("ONNX")
-    else size * LIGHT.decode_parameters / LIGHT.parameters
+    else size * shape.decode_parameters / shape.parameters
     for name, size in on_disk.items()
 }
-bytes_a_token["OpenVINO 16 bits"] = LIGHT.decode_parameters * (4 if own == "f32" else 2)
+bytes_a_token["OpenVINO 16 bits"] = shape.decode_parameters * (4 if own == "f32" else 2)
 limits = ceilings(threads, watch=watching("Ceilings, unless measured already"))
 fewer_guess = predict("INT4 after INT8, OpenVINO: how many times as fast is writing?", unit="times")
 
 # %%
-line = prompt(LIGHT, 4)
-ANSWER = at(scale, ci=7, laptop=12)
+line = prompt(shape, 4)
+ANSWER = at(scale, ci=6, laptop=12)
 for engine in engines.values():
     engine.run([line], 4)
 rounds = interleaved(
@@ -281,7 +294,7 @@ if own != "f32":
 LENGTHS = (1, 8, 64, PAGE)
 passes = {
     (name, length): lambda engine=engine, length=length: (
-        engine.run([prompt(LIGHT, length)], 1).time_to_first_token_s
+        engine.run([prompt(shape, length)], 1).time_to_first_token_s
     )
     for name, engine in reading.items()
     for length in LENGTHS
@@ -291,7 +304,7 @@ for one_pass in passes.values():
 timed = interleaved(passes, rounds=at(scale, ci=6, laptop=20), watch=watching("Rounds"))
 by_length = {name: {n: interval(timed[name, n]) for n in LENGTHS} for name in reading}
 precision = "int8" if facts().multiplies_int8 else "fp32"
-operations, int4_bytes = 2 * LIGHT.decode_parameters, bytes_a_token["OpenVINO int4"]
+operations, int4_bytes = 2 * shape.decode_parameters, bytes_a_token["OpenVINO int4"]
 plots.time_by_batch(
     by_length,
     {
@@ -304,7 +317,7 @@ plots.time_by_batch(
     critical_batch=critical_batch(
         limits.peak_per_s(precision),
         limits.bandwidth_bytes_per_s,
-        int4_bytes / LIGHT.decode_parameters,
+        int4_bytes / shape.decode_parameters,
     ),
 )
 against = {
@@ -339,7 +352,7 @@ key_figure(
 for name, (form, precision) in WAYS.items():
     decoder = OpenVinoDecoder(large[form], threads, INFERENCE_PRECISION_HINT=precision)
     for length in (1, PAGE):
-        used = decoder.kernels(np.asarray([prompt(LIGHT, length)]))
+        used = decoder.kernels(np.asarray([prompt(shape, length)]))
         told = ", ".join(f"{count} × {kernel}" for kernel, count in used.items())
         print(f"{name}, {length:3} tokens: {told}")
 
@@ -370,7 +383,7 @@ for name, (form, precision) in WAYS.items():
 for engine in reading.values():
     engine.close()
 kept = windows(model.ids(held_out()), WINDOW)[: at(scale, ci=12, laptop=None)]
-small = {name: make() for name, make in progress(list(forms_of(model).items()), "Converted")}
+small = converted(model)
 exact = losses_of(model.logits, kept)
 print(f"PyTorch, 32 bits: perplexity {perplexity_of(exact):.1f} on {kept.size:,} tokens")
 interval_guess = predict("INT4 of OpenVINO: perplexity how many per cent above it?", unit="%")
@@ -411,7 +424,7 @@ pair_guess.reveal(found.high - found.low)
 key_figure("INT4 in groups of 128, perplexity above the original", found, "%")
 
 # %% [markdown]
-# (Size and speed are those of the 0.1 billion seeded weights; the words are the small model's.)
+# (Size and speed are those of the seeded weights; the words are the small model's.)
 #
 # The last two columns are one measurement. In *perplexity* the intervals lie over each other, as if
 # six conversions had cost nothing. Their width is that of the *text*: some stretches are hard for
@@ -429,7 +442,8 @@ key_figure("INT4 in groups of 128, perplexity above the original", found, "%")
 #
 # Rounding to the nearest makes every *weight* as exact as it can be. But nobody asks for weights;
 # what counts is what comes out of the matrix, for the vectors that really go in. So there are
-# methods that look at them; here they are shown 32 stretches of text that the model was trained on.
+# methods that look at them; here they are shown stretches of text that the model was trained on (8 at
+# the scale `ci`, else 32).
 #
 # - **AWQ** [5]: some inputs are large, so the weights that meet them matter most. Such columns are
 #   multiplied before rounding, and their inputs divided.
@@ -456,7 +470,9 @@ roundings = [Rounding(4, 32), FOUR, Rounding(4, ROW)]
 methods = at(scale, ci=("awq",), laptop=("awq", "scale estimation"))
 roundings += [Rounding(4, 128, method) for method in methods]
 made = {
-    rounding: lost["OpenVINO int4"] if rounding == FOUR else losses(openvino(model, rounding))
+    rounding: lost["OpenVINO int4"]
+    if rounding == FOUR
+    else losses(openvino(model, rounding, texts=at(scale, ci=8, laptop=32)))
     for rounding in progress(roundings, "Rounding and reading")
 }
 
@@ -526,10 +542,10 @@ for name, kind in progress(list(CACHES.items()), "Three caches"):
     keeping[name] = Engine(
         large["OpenVINO int4"], threads, keep_prefixes=True, KV_CACHE_PRECISION=kind
     )
-    keeping[name].run([prompt(LIGHT, PAST)], 4)
+    keeping[name].run([prompt(shape, PAST)], 4)
 after_past = interleaved(
     {
-        name: lambda engine=engine: interval(engine.run([prompt(LIGHT, PAST)], 9).token_s).median
+        name: lambda engine=engine: interval(engine.run([prompt(shape, PAST)], 9).token_s).median
         for name, engine in keeping.items()
     },
     rounds=at(scale, ci=6, laptop=16),
@@ -541,7 +557,7 @@ cost = {name: above(found, words["32 bits"]) for name, found in words.items()}
 variant_plots.scoreboard(
     {
         f"MB of {PAST:,} tokens": {
-            name: PAST * LIGHT.cache_bytes_per_token(int(name.split()[0]) / 8) / 1e6
+            name: PAST * shape.cache_bytes_per_token(int(name.split()[0]) / 8) / 1e6
             for name in CACHES
         },
         "ms a token": {name: interval(after_past[name]).scaled(1e3) for name in CACHES},

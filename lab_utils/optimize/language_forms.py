@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -21,11 +20,10 @@ from filelock import FileLock
 from lab_utils.files import cache_folder
 from lab_utils.machine.facts import versions
 from lab_utils.models.decoder import Decoder
-from lab_utils.models.language import corpus
 from lab_utils.models.language.gguf_file import Kind, bits_of, write_model, write_seeded
 from lab_utils.models.language.perplexity import Ids, windows
 from lab_utils.models.language.seeded import room_for, seeded, seeded_folder
-from lab_utils.models.language.small import WINDOW, LanguageModel
+from lab_utils.models.language.small import WINDOW, LanguageModel, learned
 from lab_utils.optimize import language_onnx, language_openvino
 from lab_utils.optimize.artefacts import fingerprint
 from lab_utils.optimize.language_openvino import Rounding
@@ -36,25 +34,28 @@ VERSION = 1
 """Raised whenever the way of making changes, so that nothing older is used."""
 SHOWN = 32
 """Windows of text that a method is shown."""
-CHARACTERS = 8 * WINDOW
-"""Twice as many as a window has, about."""
 
 
-def openvino(model: Model, rounding: Rounding | None = None) -> Path:
-    """In OpenVINO's form, at 16 bits or rounded; found or made now."""
+def openvino(model: Model, rounding: Rounding | None = None, texts: int = SHOWN) -> Path:
+    """In OpenVINO's form, at 16 bits or rounded; found or made now.
+
+    texts: how many a method that looks at data is shown.
+    """
     if rounding is None:
         return _kept(
             "openvino", ("openvino-genai",), (_told(model),), lambda to: _sixteen(model, to)
         )
 
     def make(target: Path) -> None:
-        texts = None
+        read = None
         if rounding.method != "nearest":
             assert isinstance(model, LanguageModel), "seeded weights have nothing to read"
-            texts = shown(model)
-        language_openvino.compressed(openvino(model), target, rounding, texts)
+            read = shown(model, texts)
+        language_openvino.compressed(openvino(model), target, rounding, read)
 
-    return _kept("openvino", ("openvino-genai", "nncf"), (_told(model), repr(rounding)), make)
+    depends = [_told(model), repr(rounding)]
+    depends += [] if rounding.method == "nearest" else [str(texts)]
+    return _kept("openvino", ("openvino-genai", "nncf"), depends, make)
 
 
 def from_gguf(shape: Decoder, kind: Kind) -> Path:
@@ -91,18 +92,10 @@ def onnx(
     return _kept("onnx", packages, (_told(model), precision, str(block)), make)
 
 
-@cache
-def _trained_on() -> str:
-    return "\n\n".join(corpus.split(corpus.documents())[0])
-
-
 def shown(model: LanguageModel, count: int = SHOWN) -> Ids:
     """Texts that the course's own model was trained on, from everywhere: (count, `WINDOW`)."""
-    text = _trained_on()
-    step = len(text) // count
-    pieces = [
-        model.ids(text[start : start + 8 * WINDOW])[:WINDOW] for start in range(0, len(text), step)
-    ]
+    texts = learned()
+    pieces = [model.ids(text)[:WINDOW] for text in texts[:: len(texts) // count]]
     return windows([token for piece in pieces[:count] for token in piece], WINDOW)
 
 

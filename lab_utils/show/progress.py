@@ -3,6 +3,7 @@
     for picture in progress(pictures, "Requests"): ...
     interleaved(runs, rounds=6, watch=watching("Rounds"))
     with waiting("Starting three services", about_s=15): ...
+    engines = side_by_side({"int8": load_int8, "int4": load_int4}, "Engines")
 
 One line that changes in place. When the step is over it says what was done and how long it took,
 so that a headless run keeps a clean page.
@@ -13,7 +14,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -47,6 +49,17 @@ def progress(items: Sequence[T], label: str) -> Iterator[T]:
 def watching(label: str) -> Callable[[Sequence[int]], Iterator[int]]:
     """`progress` as functions of `measure` take it: from a sequence to its items."""
     return lambda items: progress(items, label)
+
+
+def side_by_side(makes: Mapping[str, Callable[[], T]], label: str) -> dict[str, T]:
+    """What each gives, by name, all at work at the same time; a bar counts those that are done.
+
+    For steps that keep one core busy outside Python, as loading a model does. What one of them
+    raises is raised here, once all have ended.
+    """
+    with ThreadPoolExecutor(len(makes)) as threads:
+        begun = {name: threads.submit(make) for name, make in makes.items()}
+        return {name: begun[name].result() for name in progress(list(begun), label)}
 
 
 @contextmanager

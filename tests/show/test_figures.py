@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbclient
@@ -66,6 +67,21 @@ def test_progress_in_a_script_is_one_line_on_stderr(tmp_path: Path) -> None:
     lines = done.stderr.splitlines()
     assert [line.split(":")[0] for line in lines] == ["Requests", "A service starts"]
     assert "latency: 7 ms" in done.stdout
+
+
+def test_what_is_made_side_by_side_is_made_at_the_same_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from lab_utils.show.progress import side_by_side
+
+    both = threading.Barrier(2, timeout=30)
+    found = side_by_side(
+        {"a": lambda: (both.wait(), 1)[1], "b": lambda: (both.wait(), 2)[1]}, "Two"
+    )
+    assert found == {"a": 1, "b": 2}
+    assert "Two: 2 of 2" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        side_by_side({"a": lambda: 1, "b": lambda: 1 // 0}, "Two")
 
 
 def test_waiting_says_when_it_failed(capsys: pytest.CaptureFixture[str]) -> None:

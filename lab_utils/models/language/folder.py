@@ -8,9 +8,10 @@ from lab_utils.files import ROOT, cache_folder
 
 HELD_OUT = "held_out.txt"
 """Text that it was not trained on."""
+LEARNED = "learned.json"
+"""Stretches of the text that it was trained on, for methods that are shown some."""
 ORIGIN = "origin.json"
 """How it was made; written last, so only a whole model has one."""
-
 
 CARRIED = ROOT / "data" / "language"
 """The one that the course carries."""

@@ -25,7 +25,7 @@ from transformers.utils import logging
 
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval
-from lab_utils.models.language.folder import HELD_OUT, ORIGIN, own_folder
+from lab_utils.models.language.folder import HELD_OUT, LEARNED, ORIGIN, own_folder
 from lab_utils.models.language.perplexity import Ids, Logits, perplexity, windows
 
 WINDOW = 256
@@ -86,6 +86,21 @@ class LanguageModel:
 def held_out() -> str:
     """Text that the course's own model was not trained on."""
     return (own_folder() / HELD_OUT).read_text(encoding="utf-8")
+
+
+def learned() -> list[str]:
+    """Stretches of text that it was trained on, from everywhere; 32 of 2,048 characters.
+
+    Raises LabError where they are missing.
+    """
+    try:
+        found: list[str] = json.loads((own_folder() / LEARNED).read_text(encoding="utf-8"))
+    except OSError:
+        raise LabError(
+            f"{own_folder()} holds no {LEARNED}. Get it back from the course, or train another "
+            "model: .venv/bin/python -m lab_utils.models.language.train"
+        ) from None
+    return found
 
 
 def origin() -> dict[str, Any]:

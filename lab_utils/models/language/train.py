@@ -27,7 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from lab_utils.files import write_json, write_text
 from lab_utils.machine.facts import facts, versions
 from lab_utils.models.language.corpus import documents, split
-from lab_utils.models.language.folder import HELD_OUT, ORIGIN, trained_folder
+from lab_utils.models.language.folder import HELD_OUT, LEARNED, ORIGIN, trained_folder
 from lab_utils.models.language.perplexity import perplexity, windows
 
 BEGIN, END = "<|begin|>", "<|end|>"
@@ -37,6 +37,8 @@ SEQUENCE, BATCH = 256, 4
 RATE, WARM_UP, DECAY, CLIP = 2e-3, 50, 0.1, 1.0
 STEPS = 2400
 HELD_OUT_CHARACTERS = 60_000
+STRETCHES, STRETCH_CHARACTERS = 32, 2048
+"""Kept of what was learned; a window of 256 tokens has half as many characters, about."""
 TEXT = (
     "Python Language Reference (pydoc_data.topics) and docstrings of the standard library, "
     "© Python Software Foundation, PSF licence"
@@ -86,6 +88,13 @@ def stream(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> torch.Te
         own = tokenizer.backend_tokenizer.encode(text).ids
         ids += [tokenizer.bos_token_id, *own, tokenizer.eos_token_id]
     return torch.tensor(ids)
+
+
+def stretches(learned: Sequence[str]) -> list[str]:
+    """Pieces of equal length from all over the documents."""
+    text = "\n\n".join(learned)
+    starts = range(0, len(text), len(text) // STRETCHES)[:STRETCHES]
+    return [text[start : start + STRETCH_CHARACTERS] for start in starts]
 
 
 def train(network: Any, ids: torch.Tensor, steps: int, seed: int) -> list[float]:
@@ -139,6 +148,7 @@ def make(folder: Path, texts: Sequence[str], steps: int, seed: int) -> dict[str,
     tokenizer.save_pretrained(folder)
     network.to(torch.float16).save_pretrained(folder)
     write_text(folder / HELD_OUT, judged)
+    write_json(folder / LEARNED, stretches(learned))
     network.float()  # what is judged is what was kept
     kept = windows(tokenizer.backend_tokenizer.encode(judged).ids, SEQUENCE)
     with torch.inference_mode():

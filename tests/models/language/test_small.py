@@ -17,7 +17,7 @@ from lab_utils.models.decoder import Decoder
 from lab_utils.models.language import folder, train
 from lab_utils.models.language.folder import trained_folder
 from lab_utils.models.language.perplexity import perplexity, windows
-from lab_utils.models.language.small import LanguageModel, held_out, load, origin
+from lab_utils.models.language.small import LanguageModel, held_out, learned, load, origin
 
 pytestmark = pytest.mark.alone  # it trains, with all cores
 TINY = {
@@ -59,6 +59,13 @@ def test_it_says_where_it_comes_from(model: LanguageModel) -> None:
     assert made["parameters"] == sum(p.numel() for p in model.network.parameters())
     assert f"{made['trained_on_tokens']:,}" in model.source
     assert not set(topics.topics.values()) & {held_out()}
+
+
+def test_what_is_kept_of_what_it_learned_is_from_other_documents(model: LanguageModel) -> None:
+    kept = learned()
+    assert len(kept) == train.STRETCHES
+    assert {len(text) for text in kept} == {train.STRETCH_CHARACTERS}
+    assert not [text for text in kept if text[500:1000] in held_out()]
 
 
 def test_its_shape_is_counted_by_the_formula(model: LanguageModel) -> None:
@@ -123,3 +130,5 @@ def test_what_cannot_be_is_refused(
     monkeypatch.setattr(folder, "CARRIED", tmp_path / "carried")
     with pytest.raises(LabError, match=r"own language model is missing from .*carried\. Get that"):
         load()
+    with pytest.raises(LabError, match=r"carried holds no learned\.json\. Get it back"):
+        learned()
