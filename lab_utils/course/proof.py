@@ -92,21 +92,25 @@ def _style() -> int:
 
 def _pytest() -> int:
     """Tests that measure nothing run side by side, a module in one process; then the others."""
-    pytest = [sys.executable, "-m", "pytest", "tests", "lab_utils", "--durations", str(SLOWEST)]
+    pytest = [sys.executable, "-m", "pytest", "--durations", str(SLOWEST)]
     beside = ["-m", "not gpu and not alone", "-n", str(_processes()), "--dist", "loadscope"]
     # As they are collected, doctests last: by their number of tests, minutes of one would be last.
     beside.append("--no-loadscope-reorder")
     # One compute thread a process: more would fight over the cores.
     return max(
-        _call(*pytest, *beside, environment=thread_environment(1)),
-        _call(*pytest, "-m", "alone and not gpu"),
+        _call(*pytest, "tests", "lab_utils", *beside, environment=thread_environment(1)),
+        _call(*pytest, "tests", "-m", "alone and not gpu"),
     )
 
 
 def _processes() -> int:
-    """For tests: one a core, as far as there is memory for them."""
+    """For tests: three for two cores, as far as there is memory for them.
+
+    Many a test waits (for a server's start, a scrape, a limit that is reached): of the tests of
+    `components`, one process leaves its core idle for half of the time.
+    """
     fitting = int(psutil.virtual_memory().available // BYTES_A_PROCESS)
-    return max(1, min(available_cores(), MOST_PROCESSES, fitting))
+    return max(1, min(3 * available_cores() // 2, MOST_PROCESSES, fitting))
 
 
 def _nbval() -> int:

@@ -126,7 +126,8 @@ def test_alerts_are_those_that_hold(prometheus: Prometheus, levels: Levels) -> N
     assert alerts["TooMuch"].annotations["summary"] == "It is 8."
     assert alerts["TooMuch"].labels["severity"] == "ticket"
     assert alerts["TooMuch"].value == 8
-    assert begun_s < alerts["TooMuch"].since_s < time.time()
+    # Prometheus moves the time of a scrape onto its grid where that is within 2 ms.
+    assert begun_s - 0.01 < alerts["TooMuch"].since_s < time.time()
     prometheus.until('ALERTS{alertname="TooMuch", alertstate="firing"}')
     levels.set(0, 0)
     prometheus.until("total:level == 0")

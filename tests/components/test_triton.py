@@ -97,11 +97,11 @@ def test_the_urgent_overtake_those_that_wait(ask: Callable[..., httpx.Response])
         assert ask("ranked", priority=priority).status_code == 200
         done[who] = time.monotonic()
 
-    with ThreadPoolExecutor(13) as threads:
-        for i in range(12):
+    with ThreadPoolExecutor(25) as threads:
+        for i in range(24):
             threads.submit(timed, f"usual {i}", 2)
         time.sleep(2 * WORK_S)
-        threads.submit(timed, "urgent", 1)
+        threads.submit(timed, "urgent", 1)  # a busy machine may send it later than it should
     overtaken = [who for who, at_s in done.items() if at_s > done["urgent"]]
     assert len(overtaken) >= 5
 
@@ -118,9 +118,10 @@ def test_a_full_queue_and_a_long_wait_are_refused(ask: Callable[..., httpx.Respo
 def test_a_request_may_ask_for_less_patience_than_its_model_has_and_only_where_it_has_some(
     server: Triton, ask: Callable[..., httpx.Response]
 ) -> None:
-    for name, refused in (("hurried", True), ("bounded", False)):
-        with ThreadPoolExecutor(2) as threads:
-            answers = list(threads.map(lambda _, n=name: ask(n, timeout=1), range(2)))  # type: ignore[misc]
+    # Two may miss each other on a busy machine, of eight some wait; the bounded queue holds two.
+    for name, count, refused in (("hurried", 8, True), ("bounded", 2, False)):
+        with ThreadPoolExecutor(count) as threads:
+            answers = list(threads.map(lambda _, n=name: ask(n, timeout=1), range(count)))  # type: ignore[misc]
         assert any(answer.status_code != 200 for answer in answers) == refused
 
 

@@ -1,10 +1,11 @@
 """A class that is graded in a moment, by nothing heavy: run by `test_class.py`, and killed by it.
 
-    python tests/grade/class_of_toys.py SUBMISSIONS OUT LOG [--again]
+    python tests/grade/class_of_toys.py SUBMISSIONS OUT LOG [--again] [--never-ends]
 
 Every task that is graded leaves a line in LOG before its verdict is handed over.
 """
 
+import math
 import random
 import sys
 import time
@@ -28,6 +29,8 @@ TASKS = tuple(
     for name in ("first", "second")
 )
 LAB = Lab("1_toy", TASKS)
+MOST = 40
+"""So many tasks are graded in a run that never ends: fewer than there are."""
 
 
 class Toys:
@@ -35,16 +38,20 @@ class Toys:
 
     slots = 2
 
-    def __init__(self, notebooks: Path, log: Path) -> None:
+    def __init__(self, notebooks: Path, log: Path, most: float) -> None:
         self._notebooks, self._log, self._jobs = notebooks, log, list[Job]()
+        self._left = most
 
     def submit(self, job: Job) -> None:
         """Take a job in hand."""
         self._jobs.append(job)
 
     def wait(self, timeout_s: float) -> list[tuple[Job, Done]]:
-        """One verdict."""
-        time.sleep(random.uniform(0, 0.008))
+        """One verdict, or none any more."""
+        time.sleep(random.uniform(0, 0.008) if self._left > 0 else timeout_s)
+        if self._left <= 0:
+            return []
+        self._left -= 1
         job = self._jobs.pop(random.randrange(len(self._jobs)))
         passed = job.task in (self._notebooks / f"{job.digest}.ipynb").read_text()
         verdict = Verdict(
@@ -68,8 +75,11 @@ def main() -> None:
     run.load_lab = lambda unit=None: LAB  # type: ignore[assignment]
     run.version_of = lambda unit: "version"  # type: ignore[assignment]
     order = run.Order([folder], out, again="--again" in sys.argv)
+    most = MOST if "--never-ends" in sys.argv else math.inf
     outcome = run.grade_class(
-        order, lambda notebooks, timed: nullcontext(Toys(notebooks, log)), Console(stderr=True)
+        order,
+        lambda notebooks, timed: nullcontext(Toys(notebooks, log, most)),
+        Console(stderr=True),
     )
     print(outcome.kept, outcome.graded)
 

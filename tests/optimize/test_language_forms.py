@@ -14,8 +14,6 @@ from lab_utils.serve.llm.engine import Engine
 from lab_utils.serve.llm.onnx_engine import OnnxEngine
 from tests.models.language.untrained import TINY
 
-pytestmark = pytest.mark.alone  # engines take all cores
-
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,6 @@ from lab_utils.models.language.small import LanguageModel
 from lab_utils.optimize.language_onnx import OnnxDecoder, exported
 from tests.models.language.untrained import untrained
 
-pytestmark = pytest.mark.alone  # an export takes seconds, and all cores
-
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[LanguageModel, Path]:

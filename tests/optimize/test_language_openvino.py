@@ -23,7 +23,6 @@ from lab_utils.optimize.language_openvino import (
 from lab_utils.serve.llm.engine import Engine
 from tests.models.language.untrained import TINY, untrained
 
-pytestmark = pytest.mark.alone  # an engine takes all cores
 Saved = tuple[LanguageModel, Path]
 
 

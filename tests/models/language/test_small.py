@@ -19,7 +19,6 @@ from lab_utils.models.language.folder import trained_folder
 from lab_utils.models.language.perplexity import perplexity, windows
 from lab_utils.models.language.small import LanguageModel, held_out, learned, load, origin
 
-pytestmark = pytest.mark.alone  # it trains, with all cores
 TINY = {
     "VOCABULARY": 512, "WIDTH": 64, "LAYERS": 1, "INNER": 128, "SEQUENCE": 64, "RATE": 1e-2,
     "HELD_OUT_CHARACTERS": 20_000,

@@ -29,7 +29,7 @@ RULES = RuleEngine((Rule((Condition("amount", True, 220.0),), 0.99),), ("amount"
 GENEROUS = Policy(
     decline_from=0.9, review_from=0.5, review_amount=1e6, deadline_s=4, features_s=1, model_s=2
 )
-PLAN = Plan(Slo(limit_s=1, usual=0.005, worse=0.1), steps=(20, 50), flagged=3, alpha=1e-3, beta=0.1)
+PLAN = Plan(Slo(limit_s=1, usual=0.005, worse=0.1), steps=(20, 50), flagged=3, alpha=1e-6, beta=0.1)
 A_SEND = 100
 NUMBERS = itertools.count()
 

@@ -16,7 +16,6 @@ from lab_utils.serve.llm.flask_app import baseline_service
 from lab_utils.serve.llm.load import in_turn
 from lab_utils.serve.web import WebService
 
-pytestmark = pytest.mark.alone
 SHAPE = Decoder(
     layers=2, width=64, heads=4, cached_heads=2, head_width=16, inner=128, vocabulary=512
 )
