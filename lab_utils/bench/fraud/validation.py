@@ -30,8 +30,8 @@ SHARES = (0.3, 0.7, 0.5, 0.7, 0.7)
 """A block's pairs of runs. Where a queue is long a stall makes many late, so the P99 of the highest
 load needs the most requests."""
 EACH = 120
-BLOCKS_A_REPEAT = 30
-"""With three repeats about 21,600 requests at the lower loads and 64,800 at the highest."""
+BLOCKS_A_REPEAT = 60
+"""With three repeats about 43,000 requests at the lower loads and 130,000 at the highest."""
 
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
