@@ -23,6 +23,7 @@ scale = "laptop"
 # %%
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import psutil
 
@@ -56,7 +57,7 @@ print(f"{threads} compute threads; {', '.join(facts().instruction_sets) or facts
 # Speed depends on a model's shape and on the bits of its weights, not on what they say.
 # So this lesson's weights are drawn by a seed: the files have the size and the layers of
 # a real model, load as one, compute as one, and talk nonsense. The first is a tenth of the
-# 7B or less, at 8 bits and at 4, which is far beyond the processor's private caches and
+# 7B or less, at 8 bits and at 4 [2], which is far beyond the processor's private caches and
 # still quick enough for a lesson.
 
 # %%
@@ -71,9 +72,7 @@ def loaded(path):
     return engine
 
 
-engines = side_by_side(
-    {kind: lambda path=path: loaded(path) for kind, path in files.items()}, "Engines"
-)
+engines = side_by_side({kind: partial(loaded, path) for kind, path in files.items()}, "Engines")
 read_bytes = {kind: shape.decode_parameters * bits_of(kind) / 8 for kind in files}
 print(f"{shape.parameters / 1e9:.2f} billion weights in {shape.layers} layers")
 for kind, path in files.items():
@@ -203,7 +202,7 @@ key_figure("writing, 4 bits ÷ 8 bits", written.speed_ratio, "times")
 key_figure("reading, 4 bits ÷ 8 bits", read.speed_ratio, "times")
 
 # %% [markdown]
-# Writing gains, and less than the bytes promise: 4 bits take more instructions to unpack
+# Writing gains, as a rule by less than the bytes promise: 4 bits take more instructions to unpack
 # than 8. Where the gain is far below the promise, the limit has moved. It was the memory,
 # and now it is the cores that unpack. Reading gains little or nothing, or loses: each
 # weight, once fetched, is used 128 times, so the fetching hardly counted, and the
@@ -331,7 +330,8 @@ key_figure(f"{PAST:,} tokens of past, a written token", longer, "times")
 
 # %% [markdown]
 # (By bytes is the least. The engine finds each past in blocks all over the cache and
-# unpacks its 8-bit values, with little arithmetic for each, so it takes longer.)
+# unpacks its 8-bit values, with little arithmetic for each, so it takes longer. Where the
+# interval includes 1, this past is too short to be seen beside the weights.)
 #
 # One user's past is small beside the weights. But the weights are shared by all users of a
 # batch, and nobody shares a past. With sixteen users of that past, the cache is read
@@ -387,7 +387,10 @@ seven_guess = predict("Llama 2 7B at 4 bits on this machine: tokens a second?", 
 # %%
 quick.close()
 expected = fraction / least_7b_s
-print(f"as efficient as the small one: {expected:.1f} tokens a second")
+print(
+    f"as efficient as the small one: {expected:.1f} tokens a second, "
+    f"{200 / expected:.0f} s for an answer of 200"
+)
 NEEDED = 1.6  # times the file's size; mostly the engine's own copy, in the order it multiplies in
 needed_gb = NEEDED * LLAMA_2_7B.parameters * bits_of("q4_0") / 8e9
 free_gb = psutil.virtual_memory().available / 1e9
@@ -412,9 +415,8 @@ if folder is not None:
     key_figure("7B at 4 bits, memory of the process's own", own_bytes / 1e9, "GB")
 
 # %% [markdown]
-# An answer of 200 tokens at that rate takes the twenty seconds of the complaint, or more,
-# and no setting of a server changes that for a single user: every token must fetch every
-# weight. What *can* be changed is how much there is to fetch (2.2, 2.3), how many share a
+# That is what the complaint is about, and no setting of a server changes it for a single
+# user: every token must fetch every weight. What *can* be changed is how much there is to fetch (2.2, 2.3), how many share a
 # fetch (2.4), and from which memory. A data-centre GPU reads some 3,000 GB a second [4]; now
 # you know what is bought with it.
 #
@@ -422,8 +424,8 @@ if folder is not None:
 #
 # 1. Reading 128 tokens takes far less than 128 times as long as writing one, though the
 #    arithmetic is 128 times as much.
-# 2. A written token takes at least bytes ÷ bandwidth, and an engine comes within a factor of
-#    that, whatever the arithmetic.
+# 2. A written token takes at least bytes ÷ bandwidth, however few operations it has; how near
+#    an engine comes to that is measured.
 # 3. Fewer bits make writing faster and reading hardly.
 # 4. Sixteen users, or sixteen tokens of a prompt: the same pass.
 # 5. A past costs each user its own bytes; weights are shared.

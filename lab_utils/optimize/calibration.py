@@ -17,7 +17,6 @@ import io
 import logging
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -181,28 +180,16 @@ def clean(source: Path, target: Path) -> None:
     onnx.save(model, target)
 
 
-_silence = contextlib.ExitStack()
-_silenced: list[int] = []
-_lock = threading.Lock()
-
-
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """The quantisers print progress bars and advice; some of them work side by side in threads."""
-    with _lock:
-        if not _silenced:  # what is swapped belongs to all threads: the first one swaps it
-            _silence.callback(logging.disable, logging.root.manager.disable)
-            logging.disable(logging.WARNING)
-            _silence.enter_context(contextlib.redirect_stdout(io.StringIO()))
-            _silence.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        _silenced.append(threading.get_ident())
+    """The quantisers print progress bars and advice."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
     finally:
-        with _lock:
-            _silenced.remove(threading.get_ident())
-            if not _silenced:  # and the last one gives it back
-                _silence.close()
+        logging.disable(before)
 
 
 def _nodes(source: Path, floating: Sequence[str]) -> list[str]:

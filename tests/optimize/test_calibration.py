@@ -1,6 +1,3 @@
-import logging
-import sys
-import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +14,6 @@ from lab_utils.optimize.calibration import (
     photographs,
     pixels,
     quantise,
-    quiet,
     static,
 )
 from lab_utils.optimize.graph import onnxruntime_graph
@@ -117,22 +113,3 @@ def test_quantising_writes_nothing_beside_its_source(
     quantise(base / "cleaned.onnx", target, base / "ranges-1.json", per_channel=True)
     assert written
     assert base not in written
-
-
-def test_two_that_are_quiet_at_once_leave_everything_as_it_was() -> None:
-    before = sys.stdout, sys.stderr, logging.root.manager.disable
-    second_in, first_out = threading.Event(), threading.Event()
-
-    def second() -> None:
-        with quiet():
-            second_in.set()
-            first_out.wait(30)
-
-    thread = threading.Thread(target=second)
-    with quiet():
-        thread.start()
-        assert second_in.wait(30)
-    assert sys.stdout is not before[0]  # the second is still at work
-    first_out.set()
-    thread.join()
-    assert (sys.stdout, sys.stderr, logging.root.manager.disable) == before
