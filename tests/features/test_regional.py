@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab_utils.errors import LabError
@@ -17,6 +17,9 @@ from lab_utils.features.regional import (
 )
 
 GAPS_S = st.floats(0.001, 5)
+AT_ANY_PACE = settings(
+    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @st.composite
@@ -35,6 +38,7 @@ def streams(draw: st.DrawFn) -> Stream:
     )
 
 
+@AT_ANY_PACE
 @given(stream=streams())
 def test_counters_and_payments_end_right_everywhere_whatever_happens(stream: Stream) -> None:
     count = np.size(stream.time_s)
@@ -45,6 +49,7 @@ def test_counters_and_payments_end_right_everywhere_whatever_happens(stream: Str
     assert (played(stream, LastWriterWins).final <= count).all()
 
 
+@AT_ANY_PACE
 @given(stream=streams())
 def test_increments_are_right_but_for_what_comes_twice(stream: Stream) -> None:
     times, regions = np.asarray(stream.time_s), np.asarray(stream.region)

@@ -79,7 +79,7 @@ def every(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]
         deadline=None,
         derandomize=True,
         phases=[Phase.explicit, Phase.generate],  # a smaller example would take minutes to find
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 
 

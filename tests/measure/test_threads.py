@@ -1,3 +1,4 @@
+import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -45,8 +46,9 @@ def test_each_thread_has_work_of_its_own() -> None:
 
 
 def test_rates_add_up() -> None:
-    alone, two = (rate_rps([asleep] * n, 0.1) for n in (1, 2))
-    assert 1.5 < two / alone < 2.5
+    pairs = [[rate_rps([asleep] * n, 0.1) for n in (1, 2)] for _ in range(7)]
+    # The middle one: a machine that stands still for a moment spoils a pair.
+    assert 1.5 < statistics.median(two / alone for alone, two in pairs) < 2.5
 
 
 def test_one_thread_has_nobody_to_share_with() -> None:
