@@ -207,11 +207,16 @@ def _ranges_file(folder: Path, count: int) -> Path:
     return folder / f"ranges-{count}.json"
 
 
+def _clean(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
+    assert base is not None
+    clean(base / onnx_variants.MODEL, folder / CLEANED)
+
+
 def _measure(
     network: nn.Module, folder: Path, base: Path | None, batch: int, *, shown: str
 ) -> None:
     assert base is not None
-    clean(base / onnx_variants.MODEL, folder / CLEANED)
+    shutil.copy(base / CLEANED, folder)
     after = {count: _ranges_file(folder, count) for count in COUNTS[shown]}
     measure_ranges(folder / CLEANED, SHOWN[shown](max(after)), after)
 
@@ -231,12 +236,14 @@ def _quantise(
     quantise(base / CLEANED, target, ranges, per_channel=per_channel, floating=floating)
 
 
+CLEAN_FILE = Recipe("onnx-cleaned", _clean, PACKAGES, base=onnx_variants.ONNX_FILE)
+"""The export as the quantisers take it, cleaned once for all of them."""
 RANGES = {
     shown: Recipe(
         f"onnx-ranges-{shown.replace(' ', '-')}",
         partial(_measure, shown=shown),
         PACKAGES,
-        base=onnx_variants.ONNX_FILE,
+        base=CLEAN_FILE,
     )
     for shown in SHOWN
 }

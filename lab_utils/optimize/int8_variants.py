@@ -9,6 +9,7 @@ photograph that the network was fitted on, never of the half that it is tested o
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab_utils.optimize import calibration, onnx_variants, openvino_variants
 from lab_utils.optimize.artefacts import Recipe
-from lab_utils.optimize.calibration import check_inputs, clean, quiet
+from lab_utils.optimize.calibration import check_inputs, quiet
 from lab_utils.optimize.variant import Floats, Variant
 
 if TYPE_CHECKING:
@@ -26,15 +27,16 @@ if TYPE_CHECKING:
 def onnx_dynamic(source: Path, target: Path, *, signed: bool = True) -> None:
     """Weights to INT8 now; activations to INT8 in every request (ConvInteger).
 
-    signed: whether weights run from -128 to 127 (the quantiser's own default) or from 0 to 255.
+    source: a file as `calibration.clean` leaves it. signed: whether weights run from -128 to 127
+    (the quantiser's own default) or from 0 to 255.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory() as folder, quiet():
-        cleaned = Path(folder) / calibration.CLEANED
-        clean(source, cleaned)
+        # The quantiser writes beside its source for a moment, where another may be at work.
+        own = shutil.copy(source, folder)
         weight_type = QuantType.QInt8 if signed else QuantType.QUInt8
-        quantize_dynamic(cleaned, target, weight_type=weight_type)
+        quantize_dynamic(own, target, weight_type=weight_type)
 
 
 def openvino_static(source: Path, target: Path, inputs: Floats) -> None:
@@ -55,7 +57,7 @@ def _dynamic(
     network: nn.Module, folder: Path, base: Path | None, batch: int, *, signed: bool = True
 ) -> None:
     assert base is not None
-    onnx_dynamic(base / onnx_variants.MODEL, folder / onnx_variants.MODEL, signed=signed)
+    onnx_dynamic(base / calibration.CLEANED, folder / onnx_variants.MODEL, signed=signed)
 
 
 def _nncf(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
@@ -69,7 +71,7 @@ DYNAMIC, DYNAMIC_UNSIGNED = (
         name,
         partial(_dynamic, signed=signed),
         calibration.PACKAGES,
-        base=onnx_variants.ONNX_FILE,
+        base=calibration.CLEAN_FILE,
     )
     for name, signed in (("onnx-int8-dynamic", True), ("onnx-int8-dynamic-unsigned", False))
 )
