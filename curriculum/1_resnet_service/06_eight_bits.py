@@ -131,7 +131,7 @@ with waiting("Four processes start", about_s=6):
     running.add({n: VariantProcess(VARIANT.get(n, INT8), files[n], threads) for n in files})
 
 per_round = at(scale, ci=2, laptop=3)
-drawn = pictures.draw(at(scale, ci=64, laptop=256), seed=16)
+drawn = pictures.draw(at(scale, ci=32, laptop=256), seed=16)
 inputs = preprocessed(drawn)
 timed = inputs[: per_round * at(scale, ci=7, laptop=24)]
 outcomes = answer_in_turn(running, timed, per_round, watch=watching("Rounds of all four"))
@@ -162,7 +162,7 @@ with load.company() as company:
         name: onnx_profile.profile(
             files[name].folder / "model.onnx",
             {"pictures": inputs[:1]},
-            runs=at(scale, ci=5, laptop=20),
+            runs=at(scale, ci=3, laptop=20),
             compute_threads=threads,
         )
         for name in progress(list(files), "Profiles")
