@@ -346,7 +346,7 @@ runs = interleaved(
         )
         for name in variants
     },
-    rounds=at(scale, ci=5, laptop=8),
+    rounds=at(scale, ci=6, laptop=8),
     watch=watching("Rounds of all three"),
 )
 rates = {name: [run.load.rate_rps for run in runs[name]] for name in variants}
