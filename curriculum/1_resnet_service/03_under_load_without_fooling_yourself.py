@@ -428,7 +428,7 @@ key_figure("mean latency, slowest ÷ fastest tool", means[slowest].median / mean
 at_80 = predict("At 80 % of the capacity: p99 of the latency, in service times?", unit="times")
 
 # %%
-shares = (0.4, 0.6, 0.8, 0.95)
+shares = at(scale, ci=(0.6, 0.8, 0.95), laptop=(0.4, 0.6, 0.8, 0.95))
 swept, with_whom = {}, {}
 for share in progress(shares, "Arrival rates"):
     rate = share * capacity_rps
