@@ -184,7 +184,7 @@ except LabError as refusal:
     print(refusal)
     del watched["py-spy, from outside"]
 
-rounds = at(scale, ci=6, laptop=24)
+rounds = at(scale, ci=4, laptop=24)
 requests_s = interleaved(watched, rounds=rounds, watch=watching("Rounds of all"))
 loops_s = interleaved(loops, rounds=rounds)
 
@@ -258,7 +258,7 @@ pairs_s = interleaved(
         "with": lambda: nothing(lambda: released.answer(next(requests))),
         "without": lambda: nothing(lambda: service.answer(next(requests))),
     },
-    rounds=at(scale, ci=8, laptop=40),
+    rounds=at(scale, ci=6, laptop=40),
     watch=watching("Pairs of requests"),
 )
 gain = compare(pairs_s["without"], pairs_s["with"], higher_is_faster=False)
@@ -478,7 +478,7 @@ pairs_s = interleaved(
         "asking": lambda: nothing(lambda: asking.answer(next(requests))),
         "remembering": lambda: nothing(lambda: remembering.answer(next(requests))),
     },
-    rounds=at(scale, ci=8, laptop=24),
+    rounds=at(scale, ci=6, laptop=24),
     watch=watching("Pairs of requests"),
 )
 mended = compare(pairs_s["remembering"], pairs_s["asking"], higher_is_faster=False)
