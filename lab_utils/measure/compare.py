@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from lab_utils.errors import LabError
+from lab_utils.measure.heap import heap_set_aside
 from lab_utils.measure.interval import CONFIDENCE, Interval, interval, ratio_interval
 
 T = TypeVar("T")
@@ -59,9 +60,10 @@ def interleaved(
     The i-th results of all names belong to one round and may be paired.
     """
     results: dict[str, list[T]] = {name: [] for name in runs}
-    for number in watch(range(rounds)):
-        for name in list(runs) if number % 2 == 0 else list(runs)[::-1]:
-            results[name].append(runs[name]())
+    with heap_set_aside():
+        for number in watch(range(rounds)):
+            for name in list(runs) if number % 2 == 0 else list(runs)[::-1]:
+                results[name].append(runs[name]())
     return results
 
 

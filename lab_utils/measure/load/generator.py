@@ -8,7 +8,8 @@ counts from then.
     closed_loop(post(f"{url}/predict"), pictures, connections=4, requests=40)
     open_loop(post(f"{url}/predict"), pictures, poisson(rate_rps=10, duration_s=5))
 
-Both run an event loop in a thread of their own, so that they work in a notebook, too.
+Both run an event loop in a thread of their own, so that they work in a notebook, too, and set aside
+what the notebook holds (`measure.heap`): a full collection in their midst would make them late.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from lab_utils.errors import LabError
+from lab_utils.measure.heap import heap_set_aside
 from lab_utils.measure.load.arrivals import Arrivals
 from lab_utils.measure.load.http import NotHttpError, Poster
 from lab_utils.measure.load.result import LoadResult, Schedule
@@ -211,7 +213,7 @@ def _run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _in_own_loop(main: Coroutine[Any, Any, T]) -> T:
-    with ThreadPoolExecutor(1, thread_name_prefix="load") as thread:
+    with heap_set_aside(), ThreadPoolExecutor(1, thread_name_prefix="load") as thread:
         return thread.submit(_run, main).result()
 
 
