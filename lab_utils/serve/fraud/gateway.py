@@ -29,7 +29,8 @@ from lab_utils.features.store import Store
 from lab_utils.serve.draining import Answering, Draining, as_process, listen
 from lab_utils.serve.fraud import rpc
 from lab_utils.serve.fraud.administration import administer
-from lab_utils.serve.fraud.audit import AuditError, AuditLog
+from lab_utils.serve.fraud.audit import AuditLog
+from lab_utils.serve.fraud.audit_file import AuditError
 from lab_utils.serve.fraud.live_model import LiveModel, ModelCall, opened
 from lab_utils.serve.fraud.metrics import Metrics
 from lab_utils.serve.fraud.request import LONGEST_BODY, UNRECORDED, Refused, not_ahead, parse

@@ -28,7 +28,7 @@ from typing import Protocol, Self
 from lab_utils.errors import LabError
 from lab_utils.features.payment import Payment
 from lab_utils.features.store import Store
-from lab_utils.serve.fraud.audit import replayed
+from lab_utils.serve.fraud.audit_file import replayed
 
 EVERY_S = 0.02
 

@@ -26,7 +26,8 @@ from lab_utils.resilience.breaker import breaker
 from lab_utils.resilience.bulkhead import Bulkhead
 from lab_utils.resilience.chain import Answer, Chain, Tier
 from lab_utils.resilience.deadline import Deadline
-from lab_utils.serve.fraud.audit import AuditLog, Entry
+from lab_utils.serve.fraud.audit import AuditLog
+from lab_utils.serve.fraud.audit_file import Entry
 from lab_utils.serve.fraud.live_model import LiveModel, is_probability
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.request import CONFLICT, Refused

@@ -22,7 +22,7 @@ from lab_utils.errors import LabError
 from lab_utils.features.redis_store import RedisStore
 from lab_utils.models.fraud.feature_names import FEATURES
 from lab_utils.models.onnx_file import onnx_file
-from lab_utils.serve.fraud.audit import replayed
+from lab_utils.serve.fraud.audit_file import replayed
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.service import FraudService
 from tests.serve.fraud.made import GENEROUS, RULES

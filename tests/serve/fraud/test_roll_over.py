@@ -10,7 +10,7 @@ import pytest
 
 from lab_utils.components.model_servers.mlserver import MLServer
 from lab_utils.errors import LabError
-from lab_utils.serve.fraud.audit import replayed
+from lab_utils.serve.fraud.audit_file import replayed
 from lab_utils.serve.fraud.paying import paying
 from lab_utils.serve.fraud.roll_over import roll_over
 from lab_utils.serve.fraud.service import FraudService

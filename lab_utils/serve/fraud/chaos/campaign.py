@@ -19,7 +19,7 @@ from lab_utils.components.chaos_toolkit import LIMIT_S, Journal, run_experiment
 from lab_utils.components.prometheus import Prometheus
 from lab_utils.errors import LabError
 from lab_utils.measure.interval import Interval, plain, share
-from lab_utils.serve.fraud.audit import replayed
+from lab_utils.serve.fraud.audit_file import replayed
 from lab_utils.serve.fraud.chaos.payers import Paid
 from lab_utils.serve.fraud.chaos.system import SCRAPE_S, FraudSystem
 

@@ -21,7 +21,7 @@ from lab_utils.components.prometheus import Prometheus
 from lab_utils.components.small_disk import SmallDisk
 from lab_utils.components.together import Together
 from lab_utils.errors import LabError
-from lab_utils.serve.fraud.audit import BUSY_S
+from lab_utils.serve.fraud.audit_file import BUSY_S
 from lab_utils.serve.fraud.chaos.control import Control, Fault
 from lab_utils.serve.fraud.chaos.payers import Payers, Terms
 from lab_utils.serve.fraud.chaos.region import Region

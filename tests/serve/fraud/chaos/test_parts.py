@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ from lab_utils.features.payment import Payment
 from lab_utils.models.fraud.feature_names import FEATURES
 from lab_utils.models.onnx_file import onnx_file
 from lab_utils.optimize.fraud_scorers import Scorer
-from lab_utils.serve.fraud.audit import AuditLog, Entry
+from lab_utils.serve.fraud.audit_file import AuditFile, Entry
 from lab_utils.serve.fraud.chaos.campaign import EXPERIMENTS, NAMES, books
 from lab_utils.serve.fraud.chaos.control import Control, Fault
 from lab_utils.serve.fraud.chaos.payers import Counts, Paid, Payers, Terms, pay
@@ -221,13 +221,9 @@ def test_an_answer_that_the_log_has_not_or_has_otherwise_is_lost(tmp_path: Path)
     path = tmp_path / "audit.sqlite"
     said = {"transaction_id": 1, "decision": "approve"}
 
-    async def write() -> None:
-        with AuditLog(path) as log:
-            for number in (1, 2, 3):
-                answered = json.dumps(said | {"transaction_id": number})
-                await log.record(Entry(number, "asked", answered))
-
-    asyncio.run(write())
+    with closing(AuditFile(path)) as file:
+        for number in (1, 2, 3):
+            file.record([Entry(number, "asked", json.dumps(said | {"transaction_id": number}))])
     one = Paid(1, 0.0, 0.01, said | {"repeated": True}, "")
     other = replace(one, number=2, answer={"transaction_id": 2, "decision": "decline"})
     gone = replace(one, number=4, answer={"transaction_id": 4, "decision": "approve"})
