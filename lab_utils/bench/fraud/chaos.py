@@ -25,7 +25,8 @@ without root that fault is left out.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from lab_utils.bench._document import Figure, say
@@ -89,7 +90,15 @@ def _run(
     hold_s = payments / rate_rps
     system = FraudSystem(stage, folder, rate_rps=rate_rps, small_disk=small_disk)
     with system, system.watched(WINDOW_S) as prometheus:
-        found = campaign(system, prometheus, names, HYPOTHESIS, window_s=WINDOW_S, hold_s=hold_s)
+        found = campaign(
+            system,
+            prometheus,
+            names,
+            HYPOTHESIS,
+            window_s=WINDOW_S,
+            hold_s=hold_s,
+            watch=partial(_told, about_s=hold_s),
+        )
         assert system.payers is not None
         audit = books(system.payers.paid, system.audit)
     for one in found:
@@ -100,6 +109,12 @@ def _run(
             f"({causes or 'none lost'})"
         )
     return found, audit.lost + audit.doubled
+
+
+def _told(names: Sequence[str], about_s: float) -> Iterator[str]:
+    for name in names:
+        say(f"{name} begins, for about {about_s:.0f} s")
+        yield name
 
 
 def _share(outcomes: Sequence[Outcome]) -> Figure:
