@@ -55,7 +55,7 @@ def predict(question: str, unit: str = "") -> Prediction:
     if surface() == "live":
         _show_field(prediction)
     else:
-        Shown(Note(question + (f" (in {unit})" if unit else ""), QUESTION_COLOUR, "Your guess"))
+        Shown(_asked(question + (f" (in {unit})" if unit else "")))
     return prediction
 
 
@@ -113,6 +113,10 @@ def _times(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio < 10 else f"{ratio:,.0f} times"
 
 
+def _asked(question: str) -> Note:
+    return Note(question, QUESTION_COLOUR, "Your guess", markdown=True)
+
+
 def _show_field(prediction: Prediction) -> None:
     """A question, a field, a button. The guess may be made after the reveal, too ("Run All")."""
     import ipywidgets as widgets
@@ -133,6 +137,6 @@ def _show_field(prediction: Prediction) -> None:
         field.disabled = button.disabled = True
 
     button.on_click(keep)
-    question = widgets.HTML(Note(prediction.question, QUESTION_COLOUR, "Your guess")._repr_html_())
+    question = widgets.HTML(_asked(prediction.question)._repr_html_())
     row = widgets.HBox([field, widgets.Label(prediction.unit), button, kept])
     display(widgets.VBox([question, row]))  # type: ignore[no-untyped-call]

@@ -16,13 +16,12 @@ headless it is a text whose answers are folded away.
 from __future__ import annotations
 
 import hashlib
-import html
 import string
 from collections.abc import Mapping
 from typing import Any
 
 from lab_utils.errors import LabError
-from lab_utils.show.surface import Note, Shown, surface
+from lab_utils.show.surface import Note, Shown, inline, surface
 
 QUESTION_COLOUR = "#0072B2"
 RIGHT_COLOUR = "#009E73"
@@ -84,9 +83,9 @@ class Quiz:
         if not self.answered and choice not in self.tried:
             self.tried.append(choice)
         if choice == self.right:
-            return Note(self.choices[choice], RIGHT_COLOUR, "Right")
+            return Note(self.choices[choice], RIGHT_COLOUR, "Right", markdown=True)
         again = "" if self.answered else " Try again."
-        return Note(self.choices[choice] + again, WRONG_COLOUR, "Not this one")
+        return Note(self.choices[choice] + again, WRONG_COLOUR, "Not this one", markdown=True)
 
     def _ipython_display_(self) -> None:
         """Nothing: `quiz` has shown it, so a cell that ends with it does not show it twice."""
@@ -107,6 +106,10 @@ def _order(question: str, choices: Mapping[str, str]) -> list[str]:
     return sorted(choices, key=lambda c: hashlib.sha256(f"{question}\n{c}".encode()).digest())
 
 
+def _question(asked: Quiz) -> str:
+    return Note(asked.question, QUESTION_COLOUR, "Question", markdown=True)._repr_html_()
+
+
 class _Page:
     """A quiz as it is kept on a page: the question, the choices, the answers folded away."""
 
@@ -122,11 +125,11 @@ class _Page:
 
     def _repr_html_(self) -> str:
         asked = self._asked
-        question = Note(asked.question, QUESTION_COLOUR, "Question")._repr_html_()
-        choices = "".join(f"<li>{html.escape(choice)}</li>" for choice in asked.choices)
+        question = _question(asked)
+        choices = "".join(f"<li>{inline(choice)}</li>" for choice in asked.choices)
         answers = "".join(
             f"<li>{'<strong>Right:</strong> ' if choice == asked.right else ''}"
-            f"{html.escape(feedback)}</li>"
+            f"{inline(feedback)}</li>"
             for choice, feedback in asked.choices.items()
         )
         return (
@@ -152,10 +155,10 @@ def _show_buttons(asked: Quiz) -> None:
             button.button_style = "success" if choice == asked.right else "danger"
 
         button.on_click(choose)
-        text = widgets.HTML(f'<div style="{TEXT}">{html.escape(choice)}</div>')
+        text = widgets.HTML(f'<div style="{TEXT}">{inline(choice)}</div>')
         return widgets.HBox([button, text])
 
-    question = widgets.HTML(Note(asked.question, QUESTION_COLOUR, "Question")._repr_html_())
+    question = widgets.HTML(_question(asked))
     rows = [
         row(letter, choice)
         for letter, choice in zip(string.ascii_uppercase, asked.choices, strict=False)

@@ -35,20 +35,39 @@ BOX = (
 )
 
 
-class Note:
-    """A short text in a box with a coloured edge; plain text where there is no HTML."""
+def inline(text: str) -> str:
+    """Inline Markdown as HTML: code, emphasis and nothing else; the rest is escaped.
 
-    def __init__(self, text: str, colour: str = "#0072B2", label: str = "") -> None:
+    >>> inline("`a < b`, *now*")
+    '<code>a &lt; b</code>, <em>now</em>'
+    """
+    from markdown_it import MarkdownIt
+
+    rendered: str = MarkdownIt("zero").enable(["backticks", "emphasis"]).renderInline(text)
+    return rendered
+
+
+class Note:
+    """A short text in a box with a coloured edge; plain text where there is no HTML.
+
+    markdown: whether the text was written for the course, with code and emphasis in it; a message
+    that quotes what somebody gave is shown as it is.
+    """
+
+    def __init__(
+        self, text: str, colour: str = "#0072B2", label: str = "", *, markdown: bool = False
+    ) -> None:
         self.text = text
         self.label = label
         self._style = BOX.format(colour=colour)
+        self._html = inline if markdown else html.escape
 
     def __repr__(self) -> str:
         return f"{self.label}: {self.text}" if self.label else self.text
 
     def _repr_html_(self) -> str:
         label = f"<strong>{html.escape(self.label)}:</strong> " if self.label else ""
-        text = html.escape(self.text).replace("\n", "<br>")
+        text = self._html(self.text).replace("\n", "<br>")
         return f'<div style="{self._style}">{label}{text}</div>'
 
 

@@ -59,8 +59,10 @@ def test_the_field_keeps_a_number_and_explains_what_is_none(
     shown: list[object] = []
     monkeypatch.setattr(module, "surface", lambda: "live")
     monkeypatch.setattr("IPython.display.display", shown.append)
-    guess = predict("How long?", unit="ms")
-    field, unit, button, kept = shown[0].children[1].children  # type: ignore[attr-defined]
+    guess = predict("How long is `sized`?", unit="ms")
+    question, row = shown[0].children  # type: ignore[attr-defined]
+    assert "How long is <code>sized</code>?" in question.value
+    field, unit, button, kept = row.children
     assert unit.value == "ms"
 
     field.value = "twenty"

@@ -78,6 +78,17 @@ def test_a_kept_page_folds_the_answers_away(monkeypatch: pytest.MonkeyPatch) -> 
     assert folded.count("Right:") == 1
 
 
+def test_code_and_emphasis_are_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[object] = []
+    monkeypatch.setattr(module, "Shown", pages.append)
+    quiz("Why `a < b`?", {"*now*": "A `c`.", "2 * 3 * 4, a_b_c": "No."}, right="*now*")
+    page = pages[0]._repr_html_()  # type: ignore[attr-defined]
+    assert "Why <code>a &lt; b</code>?" in page
+    assert "<li><em>now</em></li>" in page
+    assert "A <code>c</code>." in page
+    assert "<li>2 * 3 * 4, a_b_c</li>" in page
+
+
 def test_the_buttons_show_feedback_and_mark_what_was_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -93,7 +104,7 @@ def test_the_buttons_show_feedback_and_mark_what_was_chosen(
     assert all(f">{choice}<" in text for choice, text in zip(asked.choices, texts, strict=True))
 
     buttons["160 ms"].click()
-    assert "Little&#x27;s law divides." in feedback.value
+    assert "Little's law divides." in feedback.value
     assert buttons["160 ms"].button_style == "danger"
     assert not asked.answered
 
