@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import numpy as np
 
@@ -182,11 +183,19 @@ def clean(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """The quantisers print progress bars and advice."""
+    """The quantisers print progress bars and advice; rich's bars come as widgets in a notebook."""
+    from rich.console import Console
+
+    nowhere = io.StringIO()
+    bars = Console(file=nowhere, force_jupyter=False)
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            contextlib.redirect_stdout(nowhere),
+            contextlib.redirect_stderr(nowhere),
+            patch("rich.progress.get_console", lambda: bars),
+        ):
             yield
     finally:
         logging.disable(before)

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
+from rich.progress import track
 
 from lab_utils.errors import LabError
 from lab_utils.optimize.artefacts import Artefact, Recipe, prepared
@@ -14,6 +16,7 @@ from lab_utils.optimize.calibration import (
     photographs,
     pixels,
     quantise,
+    quiet,
     static,
 )
 from lab_utils.optimize.graph import onnxruntime_graph
@@ -113,3 +116,19 @@ def test_quantising_writes_nothing_beside_its_source(
     quantise(base / "cleaned.onnx", target, base / "ranges-1.json", per_channel=True)
     assert written
     assert base not in written
+
+
+def test_a_bar_is_neither_printed_nor_displayed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a notebook rich makes a widget of it, which no redirection of stdout keeps back."""
+    shown: list[object] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    notebook = Console(force_jupyter=True)
+    monkeypatch.setattr("rich.progress.get_console", lambda: notebook)
+    with quiet():
+        assert list(track(range(3))) == [0, 1, 2]
+    assert shown == []
+    assert capsys.readouterr().out == ""
+    list(track(range(3)))
+    assert shown
