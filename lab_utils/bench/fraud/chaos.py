@@ -39,7 +39,7 @@ from lab_utils.serve.fraud.chaos.campaign import NAMES, Hypothesis, Outcome, boo
 from lab_utils.serve.fraud.chaos.stage import Stage, prepared
 from lab_utils.serve.fraud.chaos.system import FraudSystem
 
-LOAD = 0.4
+LOAD = 0.3
 """Beyond it the cores, which the payers share, are what is measured."""
 WINDOW_S = 2.0
 ON_A_SMALL_DISK = ("full_disk",)
