@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from lab_utils.measure.heap import heap_set_aside
+
 REQUEST_TIMEOUT_S = 60
 """For the whole of a reply, however many pieces it comes in."""
 MAX_REPLY_BYTES = 2**16
@@ -49,7 +51,7 @@ class Block:
 
 def send(url: str, bodies: Sequence[bytes], clients: int) -> Block:
     """POST every body, by so many clients at a time: a closed loop."""
-    with ThreadPoolExecutor(clients) as pool:
+    with heap_set_aside(), ThreadPoolExecutor(clients) as pool:
         start_s = time.perf_counter()
         replies = list(pool.map(lambda body: post(url, body), bodies))
         return Block(time.perf_counter() - start_s, replies)

@@ -32,6 +32,7 @@ from lab_utils.grade.session import Raised, number_of
 from lab_utils.grade.spec import Answer, Case, NotComparable, TimedTask
 from lab_utils.grade.stopwatch import Lap, Stopwatch
 from lab_utils.grade.workers import Running, Workers
+from lab_utils.measure.heap import heap_set_aside
 from lab_utils.measure.interval import Interval, interval, ratio_interval
 
 BLOCK_S = 0.05
@@ -107,6 +108,7 @@ def compare(
     with (
         _reference(task, workers) as reference,
         workers.running(cells, task.function, task.limit_s, task.threads) as running,
+        heap_set_aside(),
     ):
         answer = _Side(running, running.function, task.limit_s)
         pair = _Pair(task, reference, answer, chance)
@@ -160,9 +162,10 @@ def rehearse(task: TimedTask, answer: Answer, seed: int, plan: Plan) -> Timing:
         cases = list(task.draw(chance.getrandbits(63), calls))
         took_s, outputs = {}, {}
         for whose in chance.sample(sorted(functions), 2):
-            start_s = time.perf_counter()
-            outputs[whose] = [functions[whose](**case) for case in cases]
-            took_s[whose] = time.perf_counter() - start_s
+            with heap_set_aside():  # the notebook holds much that has nothing to do with it
+                start_s = time.perf_counter()
+                outputs[whose] = [functions[whose](**case) for case in cases]
+                took_s[whose] = time.perf_counter() - start_s
         for case, expected, given in zip(
             cases, outputs["reference"], outputs["answer"], strict=True
         ):

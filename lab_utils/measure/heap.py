@@ -12,17 +12,26 @@ were made in it (`gc.freeze`).
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_lock = threading.Lock()
+_inside = 0
+"""Blocks that have begun and not ended, in all threads."""
 
 
 @contextmanager
 def heap_set_aside() -> Iterator[None]:
-    """All that is there now is left alone until the block, or one around it, ends."""
-    outermost = not gc.get_freeze_count()
-    gc.freeze()
+    """All that is there now is left alone until this block and those around it have ended."""
+    global _inside
+    with _lock:
+        _inside += 1
+        gc.freeze()
     try:
         yield
     finally:
-        if outermost:
-            gc.unfreeze()
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                gc.unfreeze()
