@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +75,10 @@ class AuditFile:
     def __init__(self, path: Path, *, reserve_bytes: int = 0) -> None:
         self.path = path
         try:
-            self._file = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file = sqlite3.connect(path, timeout=0, isolation_level=None)
+            _when_free(lambda: self._file.execute("PRAGMA journal_mode=WAL"))
             self._file.execute("PRAGMA synchronous=FULL")
-            self._file.executescript(SCHEMA)
-            self._file.execute("PRAGMA busy_timeout=0")  # from here on `_begin` waits
+            _when_free(lambda: self._file.executescript(SCHEMA))
         except sqlite3.OperationalError as error:
             raise AuditError(_sentence(path, error)) from None
         except sqlite3.DatabaseError as error:
@@ -127,7 +126,7 @@ class AuditFile:
     def _written(self, entries: Sequence[Entry]) -> list[Entry | None]:
         """As `record`, on disk; or all as it was, and the error."""
         try:
-            self._begin()
+            _when_free(lambda: self._file.execute("BEGIN IMMEDIATE"))
             earlier = [self._add(entry) for entry in entries]
             self._file.execute("COMMIT")
         except sqlite3.Error:
@@ -135,23 +134,6 @@ class AuditFile:
                 self._file.execute("ROLLBACK")
             raise
         return earlier
-
-    def _begin(self) -> None:
-        """Begin to write, when no other process does.
-
-        SQLite's own waiting sleeps longer from look to look, up to a tenth of a second: who found
-        the log busy six times in a row had missed a deadline of 50 ms by that alone.
-        """
-        until_s = time.monotonic() + BUSY_S
-        while True:
-            try:
-                self._file.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() >= until_s:
-                    raise
-            time.sleep(LOOK_S)
 
     def _add(self, entry: Entry) -> Entry | None:
         added = self._file.execute(
@@ -165,6 +147,25 @@ class AuditFile:
             f"SELECT {COLUMNS} FROM answers WHERE transaction_id = ?", (transaction_id,)
         )
         return Entry(*found.fetchone())
+
+
+def _when_free(write: Callable[[], object]) -> None:
+    """Do it when no other process writes; after `BUSY_S` SQLite's error stands.
+
+    SQLite's own waiting sleeps longer from look to look, up to a tenth of a second: who found the
+    log busy six times in a row had missed a deadline of 50 ms by that alone. And where two begin
+    the same new file it does not wait at all.
+    """
+    until_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            write()
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until_s:
+                raise
+        time.sleep(LOOK_S)
 
 
 def reserve_of(path: Path) -> Path:

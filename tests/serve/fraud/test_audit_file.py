@@ -16,6 +16,8 @@ import pytest
 from lab_utils.serve.fraud import audit_file
 from lab_utils.serve.fraud.audit_file import AuditError, AuditFile, Entry, replayed, reserve_of
 
+BEGINNERS, ROUNDS = 4, 40
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -44,6 +46,20 @@ def test_an_entry_counts_itself_or_the_earlier_one_does(path: Path) -> None:
         assert file.record([entry(1), entry(2), entry(1, "decline")]) == [None, None, entry(1)]
         assert file.record([entry(2, "review")]) == [entry(2)]
     assert list(replayed(path)) == [entry(1), entry(2)]
+
+
+def test_several_that_begin_the_same_file_at_once_all_get_it(tmp_path: Path) -> None:
+    def begin(number: int, path: Path, at_once: threading.Barrier) -> None:
+        at_once.wait()
+        with closing(AuditFile(path)) as file:
+            assert file.record([entry(number)]) == [None]
+
+    with ThreadPoolExecutor(BEGINNERS) as threads:
+        for round_ in range(ROUNDS):
+            path, at_once = tmp_path / str(round_), threading.Barrier(BEGINNERS)
+            each = range(BEGINNERS)
+            list(threads.map(begin, each, [path] * BEGINNERS, [at_once] * BEGINNERS))
+            assert len(list(replayed(path))) == BEGINNERS
 
 
 def test_a_commit_waits_for_the_disk(path: Path) -> None:
