@@ -266,7 +266,7 @@ batch_guess.reveal(by_users[16].median / by_users[1].median)
 same_guess.reveal(by_prompt[16].median / by_users[16].median)
 for n in (1, 4, 16, sizes[-1]):
     print(
-        f"{n:3} users: {n / by_users[n].median:6.1f} tokens a second together, {1 / by_users[n].median:5.1f} each"
+        f"users at once {n:3}: {n / by_users[n].median:6.1f} tokens a second together, {1 / by_users[n].median:5.1f} each"
     )
 key_figure("16 users ÷ 1, one pass", by_users[16].median / by_users[1].median, "times")
 key_figure("prompt of 16 ÷ 16 users", by_prompt[16].median / by_users[16].median, "times")

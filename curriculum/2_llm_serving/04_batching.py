@@ -113,7 +113,9 @@ def steps():
 times = steps()
 for size in SIZES:
     step_s = times.decode_s[size]
-    print(f"{size:3} users: {1e3 * step_s:5.1f} ms a step, {size / step_s:5.0f} tokens a second")
+    print(
+        f"users at once {size:3}: {1e3 * step_s:5.1f} ms a step, {size / step_s:5.0f} tokens a second"
+    )
 promised = PLACES * times.decode_s[1] / times.decode_s[PLACES]
 print(f"{PLACES} places: {promised:.1f} times the tokens of one")
 

@@ -233,7 +233,7 @@ one_guess.reveal(faster[1])
 many_guess.reveal(faster[16])
 for users in USERS:
     print(
-        f"{users:2} users: {runs[users, GUESSES][0].tokens_per_pass:.2f} tokens a pass and user; "
+        f"users at once {users:2}: {runs[users, GUESSES][0].tokens_per_pass:.2f} tokens a pass and user; "
         f"a pass takes {longer[users].median:.1f} times as long; {faster[users].median:.2f} times as fast"
     )
 key_figure("speculative, 1 user: times as fast", faster[1], "times")
@@ -316,7 +316,7 @@ llm_plots.foretold(
 )
 for n, times in zip(CROWD, cost, strict=True):
     print(
-        f"{n:2} users: a pass with guesses takes {times:.1f} times as long; "
+        f"users at once {n:2}: a pass with guesses takes {times:.1f} times as long; "
         f"with this text's α {expected_tokens(alpha, GUESSES) / times:.2f} times as fast"
     )
 key_figure("0.1 billion weights: a pass with guesses, 16 users", cost[-1], "times")
