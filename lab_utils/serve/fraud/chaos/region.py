@@ -9,6 +9,7 @@ Its address stays; what listens there is another gateway.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +24,7 @@ from lab_utils.serve.fraud.service import FraudService
 
 MEMORY_MB = 256
 KEYS_A_TRIP = 5_000
-POISON_AMOUNT = 20_000.0
+POISON_AMOUNT, POISON_TOGETHER, POISON_EVERY_S = 20_000.0, 20, 0.005
 
 
 class Region:
@@ -100,10 +101,12 @@ class Region:
         """Tell the store of one more payment of each customer, far larger than any, as a feed
         would that takes cents for units."""
         coming = {payment.customer: payment for payment in self._stage.world.coming}
+        bad = [replace(one, time_s=NOW_S, amount=POISON_AMOUNT) for one in coming.values()]
         store = RedisStore(self._socket)
-        store.add(
-            replace(payment, time_s=NOW_S, amount=POISON_AMOUNT) for payment in coming.values()
-        )
+        # All at once they would keep the store busy, which is another fault.
+        for start in range(0, len(bad), POISON_TOGETHER):
+            store.add(bad[start : start + POISON_TOGETHER])
+            time.sleep(POISON_EVERY_S)
         store.close()
 
     def start_gateway(self) -> None:
