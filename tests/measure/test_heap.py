@@ -14,7 +14,7 @@ from lab_utils.measure.load.generator import Send, closed_loop, open_loop
 
 
 class Held:
-    """Counts how often a collection has looked at it: one that it may end ends it."""
+    """Only a collection ends it, and then it is counted."""
 
     ended = 0
 
