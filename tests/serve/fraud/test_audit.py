@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -96,6 +97,29 @@ def test_a_killed_process_has_lost_nothing_that_it_answered(path: Path) -> None:
     assert set(answered) <= set(found)
     assert len(found) == len(set(found))
     assert all(one.answered == f"answer {one.transaction_id}" for one in replayed(path))
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process: Linux")
+def test_a_full_disk_is_an_error_for_each_and_the_log_goes_on_when_there_is_room(
+    path: Path,
+) -> None:
+    """As on a disk with no more room for the writer, whose limit this is."""
+    big = "x" * 400_000
+
+    async def main() -> None:
+        with AuditLog(path) as log:
+            await log.record(entry(1))
+            writer = log._process.pid
+            was = resource.prlimit(writer, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+            said = (log.record(Entry(number, big, "approve")) for number in (2, 3))
+            for outcome in await asyncio.gather(*said, return_exceptions=True):
+                assert isinstance(outcome, AuditError)
+                assert "No answer is sent unrecorded" in str(outcome)
+            resource.prlimit(writer, resource.RLIMIT_FSIZE, was)
+            await log.record(entry(4))
+
+    asyncio.run(main())
+    assert list(replayed(path)) == [entry(1), entry(4)]
 
 
 def test_a_caller_who_gives_up_leaves_the_entry(path: Path) -> None:
