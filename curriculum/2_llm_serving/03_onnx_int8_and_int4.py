@@ -578,15 +578,15 @@ for name in ("8 bits", "4 bits"):
 wide, narrow = (
     bytes_a_token["OpenVINO int4"] + PAST * shape.cache_bytes_per_token(size) for size in (4, 1)
 )
-print(f"by bytes, weights and past: 8 bits at most {wide / narrow:.2f} times as fast as 32")
+print(f"by bytes, weights and past: 8 bits {wide / narrow:.2f} times as fast as 32")
 key_figure("cache of 8 bits, perplexity above 32", cost["8 bits"], "%")
 
 # %% [markdown]
 # It is the weights' story again. Eight bits cost little or nothing that the text can show, and
 # four are another matter: look whether their interval leaves out 0. The memory is a quarter, and
-# memory is what decides how many users fit (2.2). One user's speed gains what the past's share of a
-# token's bytes allows (the last line), less the unpacking of all that is not kept in floats. So a short
-# past brings nothing, and from 8 bits to 4 more may be lost than won.
+# memory is what decides how many users fit (2.2). For one user's speed, lay the gain beside the last
+# line, which counts bytes alone. The shorter the past, the smaller its part of them; and what is not kept
+# in floats must be unpacked, so 4 bits need not be faster than 8.
 #
 # ## What to choose
 #
