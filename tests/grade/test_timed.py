@@ -41,6 +41,11 @@ def times(factor: float) -> str:
     return SOURCE.format(rounds=round(ROUNDS / factor))
 
 
+def may_lie(value: Interval, low: float, high: float) -> bool:
+    """Does the interval reach into these bounds? On a disturbed machine it is wide, and says so."""
+    return value.low < high and value.high > low
+
+
 def draw(seed: int, count: int) -> list[Case]:
     chance = random.Random(seed)
     return [{"data": chance.randbytes(16)} for _ in range(count)]
@@ -70,7 +75,7 @@ def test_fast_enough_earns_all_points_and_the_figures_say_how_fast(
 ) -> None:
     verdict = grade_source(times(4), task=TASK)
     assert (verdict.state, verdict.points) == ("passed", 4), verdict.message
-    assert 3 < verdict.figures["speedup"].value.median < 5
+    assert may_lie(verdict.figures["speedup"].value, 3, 5)
     assert {name: figure.unit for name, figure in verdict.figures.items()} == {
         "speedup": "×",
         "reference": "ms",
@@ -87,9 +92,12 @@ def test_too_slow_fails_and_says_how_fast_it_was_and_what_to_do(grade_source: Gr
 def test_between_two_ratios_a_part_is_earned_and_the_sentence_says_which(
     grade_source: GradeSource,
 ) -> None:
-    verdict = grade_source(times(2), task=replace(TASK, bar=Curve(none_at=1.0, full_at=3.0)))
+    bar = Curve(none_at=1.0, full_at=3.0)
+    verdict = grade_source(times(2), task=replace(TASK, bar=bar))
     assert verdict.state == "partial", verdict.message
-    assert verdict.points == pytest.approx(2, abs=0.6)
+    speedup = verdict.figures["speedup"].value
+    assert may_lie(speedup, 1.7, 2.3)
+    assert verdict.points == pytest.approx(4 * bar.share(speedup.median), abs=0.01)
     assert f"its median earns {verdict.points:g} of 4" in verdict.message
     assert "all points need 3, the first 1" in verdict.message
 
