@@ -69,7 +69,7 @@ def figure(
     with plt.rc_context(STYLE):
         drawn, axes = plt.subplots(rows, columns, figsize=(WIDTH_IN, height_in), **options)
         yield axes
-        if columns == rows == 1:
+        if columns == rows == 1 and not axes.get_title("left"):  # else a heading of its own
             axes.set_title(title)
         else:
             drawn.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)

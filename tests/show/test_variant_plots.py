@@ -52,6 +52,15 @@ def test_a_scoreboard_marks_the_reference_and_keeps_its_texts_apart(
     assert not overlap(text for axis in all_axes() for text in [*axis.texts, axis.title])
 
 
+def test_a_single_column_keeps_its_heading_beside_the_title(
+    all_axes: Callable[[], list[Any]],
+) -> None:
+    scoreboard({"MB on disk": {"eager": 2.0, "engine": 1.0}}, "The same weights")
+    [drawn] = all_axes()
+    assert drawn.get_title("left") == "MB on disk"
+    assert drawn.figure.get_suptitle() == "The same weights"
+
+
 def test_rows_that_do_not_match_are_refused() -> None:
     with pytest.raises(LabError, match="the same graphs"):
         operators(COUNTS, {"eager": 1.0}, "Fused")
