@@ -3,6 +3,7 @@
 #   inference_lab:
 #     timing: alone
 #     uses: [g++, tensorrt, tvm]
+#     saved_models: [floating]
 # ---
 
 # %% [markdown]
@@ -40,6 +41,7 @@ from lab_utils.optimize.graph import eager_graph, onnxruntime_graph, openvino_gr
 from lab_utils.optimize.inductor import compiler_checks
 from lab_utils.optimize.inputs import preprocessed
 from lab_utils.optimize.making import made_together
+from lab_utils.optimize.saved_models import recipes
 from lab_utils.optimize.variants import FLOATING, REFERENCE, VARIANTS
 from lab_utils.optimize.worker import Running
 from lab_utils.scale import at
@@ -67,13 +69,8 @@ compiled = [name for name in ("torch.compile", "AOTInductor") if name in able]
 for name in FLOATING:
     if name not in able:
         print(f"{name} is left out. {VARIANTS[name].lacks()}")
-# The longest first. The other compiler comes last: it would wait for what this one asks of g++.
-ordered = sorted(able, key=lambda name: (name != "torch.compile", name == "AOTInductor"))
 saved = made_together(
-    {name: VARIANTS[name].recipe for name in ordered},
-    model.network,
-    len(model.labels),
-    watch=watching("Saved models"),
+    recipes("floating"), model.network, len(model.labels), watch=watching("Saved models")
 )
 
 # %% [markdown]

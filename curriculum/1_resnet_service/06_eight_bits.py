@@ -2,6 +2,7 @@
 # jupyter:
 #   inference_lab:
 #     timing: alone
+#     saved_models: [int8]
 # ---
 
 # %% [markdown]
@@ -40,11 +41,10 @@ from lab_utils.optimize.comparison import (
 )
 from lab_utils.optimize.graph import onnxruntime_graph
 from lab_utils.optimize.inputs import preprocessed
-from lab_utils.optimize.int8_variants import DYNAMIC, DYNAMIC_UNSIGNED
 from lab_utils.optimize.layer_errors import layer_errors
 from lab_utils.optimize.making import made_together
 from lab_utils.optimize.onnx_layers import layer_times_s, onnx_layers
-from lab_utils.optimize.variants import VARIANTS
+from lab_utils.optimize.saved_models import recipes
 from lab_utils.optimize.worker import Running, VariantProcess
 from lab_utils.scale import at
 from lab_utils.serve import load
@@ -99,21 +99,8 @@ def made(recipes, label):
 
 
 INT8, OTHER = "ONNX Runtime INT8", "OpenVINO INT8"
-FIRST = {
-    "fp32": VARIANTS["ONNX Runtime"].recipe,
-    "dynamic": DYNAMIC,
-    "dynamic, unsigned": DYNAMIC_UNSIGNED,
-    "static": calibration.static(),
-}
-CALIBRATED = {
-    "16 photographs": calibration.static(count=16),
-    "4 photographs": calibration.static(count=4),
-    "1 photograph": calibration.static(count=1),
-    "noise": calibration.static("noise", 16),
-    "step forgotten": calibration.static("pixels 0 to 1", 16),
-    "64, one scale a layer": calibration.static(per_channel=False),
-}
-every_file = made({OTHER: VARIANTS[OTHER].recipe, **FIRST, **CALIBRATED}, "Saved models")
+FIRST = ("fp32", "dynamic", "dynamic, unsigned", "static")
+every_file = made(recipes("int8"), "Saved models")
 files = {name: every_file[name] for name in FIRST}
 for name, artefact in files.items():
     print(f"{name:18} {artefact.size_bytes / 1e6:5.1f} MB, made in {artefact.prepare_s:4.1f} s")
@@ -344,7 +331,9 @@ pixels_guess = predict("16 photographs, one step forgotten: on how many?", unit=
 
 # %%
 reference = answers("ONNX Runtime", files["fp32"], inputs, threads)
-calibrated = {"64 photographs": files["static"]} | {n: every_file[n] for n in CALIBRATED}
+calibrated = {"64 photographs": files["static"]} | {
+    name: artefact for name, artefact in every_file.items() if name not in (*FIRST, OTHER)
+}
 logits = {}
 for name in progress(list(calibrated), "Answers of each file"):
     logits[name] = answers(INT8, calibrated[name], inputs, threads)

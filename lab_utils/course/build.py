@@ -37,6 +37,7 @@ from lab_utils.course.navigation import footer, with_maps
 from lab_utils.course.sources import Kind, Source, sources
 from lab_utils.errors import LabError
 from lab_utils.files import ROOT, write_text
+from lab_utils.optimize.saved_models import SETS
 
 BUILT_FOLDERS = ("notebooks", "labs", "solutions")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -94,11 +95,16 @@ def notebook(source: Source, kind: Kind, root: Path = ROOT) -> NotebookNode:
     where = source.path.relative_to(root)
     read = jupytext.read(source.path, fmt="py:percent")
     header = dict(read.metadata.get("inference_lab", {}))
-    timing, uses = header.pop("timing", "shared"), header.pop("uses", [])
+    timing = header.pop("timing", "shared")
+    named = {"uses": header.pop("uses", []), "saved_models": header.pop("saved_models", [])}
     if timing not in ("alone", "shared") or header:
-        raise LabError(f"{where}: the header may say timing: alone or shared, and uses: [NAME, …].")
-    if unknown := sorted(set(uses) - set(CATALOGUE)):
-        raise LabError(f"{where}: uses {unknown[0]!r}; expected one of {', '.join(CATALOGUE)}.")
+        raise LabError(
+            f"{where}: the header may say timing: alone or shared, uses: [NAME, …] and "
+            "saved_models: [NAME, …]."
+        )
+    for what, known in (("uses", CATALOGUE), ("saved_models", SETS)):
+        if unknown := sorted(set(named[what]) - set(known)):
+            raise LabError(f"{where}: {what} {unknown[0]!r}; expected one of {', '.join(known)}.")
     cells = [_cell(cell, kind, f"{where}, cell {i}") for i, cell in enumerate(read.cells, 1)]
     for cell in cells:
         if kind == "welcome" and cell.cell_type == "markdown":
@@ -112,7 +118,7 @@ def notebook(source: Source, kind: Kind, root: Path = ROOT) -> NotebookNode:
         "timing": timing,
         "title": _title(cells, str(where)),
         "unit": source.unit,
-        "uses": uses,
+        **named,
     }
     built: NotebookNode = nbformat.v4.new_notebook(
         cells=cells, metadata={"inference_lab": facts, "kernelspec": KERNEL}

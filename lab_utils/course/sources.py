@@ -55,6 +55,8 @@ class Notebook:
     """"alone": its figures are timings, so nothing may run beside it."""
     uses: tuple[str, ...] = ()
     """The components it uses, as `components/catalogue.py` names them."""
+    saved_models: tuple[str, ...] = ()
+    """The sets that it loads, as `optimize/saved_models.py` names them."""
 
 
 def units(root: Path = ROOT) -> list[str]:
@@ -147,7 +149,8 @@ def _read(path: Path, kind: Kind) -> Notebook:
         raise LabError(f"{path} is missing; build the notebooks with ./lab build.")
     try:
         facts = json.loads(path.read_text())["metadata"]["inference_lab"]
-        title, timing, uses = facts["title"], facts["timing"], tuple(facts["uses"])
+        title, timing = facts["title"], facts["timing"]
+        uses, saved_models = tuple(facts["uses"]), tuple(facts["saved_models"])
     except (ValueError, KeyError, TypeError) as error:
         raise LabError(
             f"{path} is not a notebook of this course ({type(error).__name__}: {error}); "
@@ -155,4 +158,5 @@ def _read(path: Path, kind: Kind) -> Notebook:
         ) from None
     folder = path.parent.name
     top = folder in FACES
-    return Notebook(path, path.stem if top else f"{folder}/{path.stem}", kind, title, timing, uses)
+    name = path.stem if top else f"{folder}/{path.stem}"
+    return Notebook(path, name, kind, title, timing, uses, saved_models)

@@ -17,6 +17,7 @@ LESSON = """\
 #   inference_lab:
 #     timing: alone
 #     uses: [wrk]
+#     saved_models: [int8]
 # ---
 
 # %% [markdown]
@@ -86,6 +87,7 @@ def test_every_face_is_built(root: Path) -> None:
         "title": "1.1 A lesson",
         "unit": "1_unit",
         "uses": ["wrk"],
+        "saved_models": ["int8"],
     }
 
 
@@ -179,6 +181,10 @@ def test_differences_name_the_file_and_the_cell(root: Path) -> None:
         (LAB.replace("# # Lab 1", "# Lab 1"), "must begin with a title"),
         ("# ---\n# jupyter:\n#   inference_lab:\n#     timing: fast\n# ---\n" + LAB, "alone or"),
         ("# ---\n# jupyter:\n#   inference_lab:\n#     uses: [xyz]\n# ---\n" + LAB, "uses 'xyz'"),
+        (
+            "# ---\n# jupyter:\n#   inference_lab:\n#     saved_models: [xyz]\n# ---\n" + LAB,
+            "saved_models 'xyz'",
+        ),
     ],
 )
 def test_a_faulty_source_is_one_sentence(root: Path, text: str, message: str) -> None:

@@ -100,22 +100,28 @@ class Worker:
 class PrepareProcess:
     """The preparing process: forked where that is possible, plain otherwise.
 
-    environments: those that it makes, by name.
+    environments, saved_models: those that it makes, by name.
     """
 
     def __init__(
-        self, fork_address: str, log: Path, threads: int, environments: Sequence[str]
+        self,
+        fork_address: str,
+        log: Path,
+        threads: int,
+        environments: Sequence[str],
+        saved_models: Sequence[str],
     ) -> None:
         self._log = log
         environment = dict(os.environ)
+        arguments = [",".join(environments), ",".join(saved_models)]
         self._process: ForkedProcess | subprocess.Popen[bytes]
         if fork_address:
-            launch = Launch(PREPARE, [*environments], environment, os.getcwd(), threads, str(log))
+            launch = Launch(PREPARE, arguments, environment, os.getcwd(), threads, str(log))
             self._process = fork(fork_address, launch)
         else:
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", PREPARE, *environments],
+                    [sys.executable, "-m", PREPARE, *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

@@ -193,14 +193,17 @@ class _Runner:
 
     def _start_preparing(self) -> None:
         prepare = self._result.prepare
-        prepare.step = "weights"
-        if any(needs_weights(run.notebook) for run in self._result.notebooks):
+        notebooks = [run.notebook for run in self._result.notebooks]
+        saved_models = sorted({name for notebook in notebooks for name in notebook.saved_models})
+        prepare.step = "weights, saved models" if saved_models else "weights"
+        if any(map(needs_weights, notebooks)):
             threads = self._result.threads["alone"]
             self._prepare = PrepareProcess(
                 self._fork_address,
                 self._work / "prepare.log",
                 threads,
-                environments_of(run.notebook for run in self._result.notebooks),
+                environments_of(notebooks),
+                saved_models,
             )
         else:
             prepare.state, prepare.duration_s = "passed", prepare.elapsed_s()

@@ -73,7 +73,7 @@ class NotebookRun(Timed):
 class Preparation(Timed):
     """The steps before the first notebook: what kernels are forked from, weights into the cache."""
 
-    step: Literal["libraries", "weights"] = "libraries"
+    step: Literal["libraries", "weights", "weights, saved models"] = "libraries"
     message: str = ""
 
 
