@@ -47,11 +47,30 @@ def made_together(
     weights = fingerprint(network)
     missing = [r for r in recipes.values() if found(r, weights, batch) is None]
     if len(missing) > 1:
-        _make_missing(missing, network, labels, batch, watch)
+        steps = [step for step in _steps(missing) if found(step, weights, batch) is None]
+        _make_missing(steps, network, labels, batch, watch)
     return {
         name: found(recipe, weights, batch) or prepared(recipe, network, labels, batch)
         for name, recipe in recipes.items()
     }
+
+
+def _steps(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The recipes and all that they convert, bases before what needs them, each once.
+
+    In their own order two makers would begin with two files of one base, and one of them wait.
+    """
+    depth: dict[int, int] = {}
+    steps: list[Recipe] = []
+    for recipe in recipes:
+        chain = [recipe]
+        while (base := chain[0].base) is not None:
+            chain.insert(0, base)
+        for number, step in enumerate(chain):
+            if id(step) not in depth:
+                depth[id(step)] = number
+                steps.append(step)
+    return sorted(steps, key=lambda step: depth[id(step)])
 
 
 def _make_missing(

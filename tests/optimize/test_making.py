@@ -1,6 +1,7 @@
 """Saved models that are made side by side."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from lab_utils.errors import LabError
-from lab_utils.optimize.artefacts import Recipe
+from lab_utils.optimize.artefacts import MANIFEST, Recipe
 from lab_utils.optimize.making import made_together
 
 
@@ -70,3 +71,25 @@ def test_what_cannot_be_made_is_said(make: object, message: str) -> None:
     recipes = {"good": Recipe("good", write, ("torch",)), "bad": Recipe("bad", make, ("torch",))}  # type: ignore[arg-type]
     with pytest.raises(LabError, match=message):
         made_together(recipes, nn.Linear(4, 2), 2)
+
+
+def convert(network: nn.Module, folder: Path, base: Path | None, batch: int) -> None:
+    """A maker that takes longer than `write`."""
+    assert base is not None
+    time.sleep(0.3)
+    (folder / "converted").write_bytes((base / "weights.pt").read_bytes())
+
+
+def test_no_maker_waits_for_a_base_while_another_base_is_still_to_be_made() -> None:
+    one, other = (Recipe(name, write, ("torch",)) for name in ("one", "other"))
+    recipes = {
+        name: Recipe(name, convert, ("torch",), base=base)
+        for name, base in (("a", one), ("b", one), ("c", other))
+    }
+    network = nn.Linear(4, 2)
+    converted = made_together(recipes, network, 2)
+    bases = made_together({"one": one, "other": other}, network, 2)
+    made = {
+        name: (a.folder / MANIFEST).stat().st_mtime_ns for name, a in (converted | bases).items()
+    }
+    assert max(made["one"], made["other"]) < min(made[name] for name in recipes)
