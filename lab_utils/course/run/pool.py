@@ -1,4 +1,4 @@
-"""The runner's side of a worker process, and of the step that prepares weights and environments."""
+"""The runner's side of a worker process, and of the step that gets ready what lessons load."""
 
 from __future__ import annotations
 
