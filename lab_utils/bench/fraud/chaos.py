@@ -14,7 +14,8 @@ without root that fault is left out.
 
   Each has Wilson's interval: of n payments, all in time, its lower end is n ÷ (n + 3.84), so 0.9999
   is shown by 38,400. Three repeats have that many of each fault. One that misses is told with its
-  cause; where its payer itself began late, the machine stood still, and it counts all the same.
+  cause. Where its payer itself began late the machine stood still, and how many missed while the
+  host had taken cores away is told as well (`machine/stolen`); all of them count.
 
 - `lost_or_doubled`: answers that a payer got and the audit log has not, or not so, and payments
   that stand in it more than once.
@@ -33,6 +34,7 @@ from lab_utils.bench._document import Figure, say
 from lab_utils.bench.fraud.gateway import alone, saturation_rps
 from lab_utils.components import chaos_toolkit
 from lab_utils.components.small_disk import SmallDisk
+from lab_utils.machine.stolen import Stolen
 from lab_utils.measure.interval import interval, plain, share
 from lab_utils.scale import at
 from lab_utils.serve.fraud.chaos.campaign import NAMES, Hypothesis, Outcome, books, campaign
@@ -41,6 +43,8 @@ from lab_utils.serve.fraud.chaos.system import FraudSystem
 
 LOAD = 0.3
 """Beyond it the cores, which the payers share, are what is measured."""
+STOLEN_S = 0.03
+"""So much of a core taken away, and a payment of 50 ms may miss for it alone."""
 WINDOW_S = 2.0
 ON_A_SMALL_DISK = ("full_disk",)
 HYPOTHESIS = Hypothesis(in_time=0.9, flagged=1.0)
@@ -89,7 +93,7 @@ def _run(
 ) -> tuple[list[Outcome], int]:
     hold_s = payments / rate_rps
     system = FraudSystem(stage, folder, rate_rps=rate_rps, small_disk=small_disk)
-    with system, system.watched(WINDOW_S) as prometheus:
+    with system, system.watched(WINDOW_S) as prometheus, Stolen() as stolen:
         found = campaign(
             system,
             prometheus,
@@ -100,9 +104,14 @@ def _run(
             watch=partial(_told, about_s=hold_s),
         )
         assert system.payers is not None
-        audit = books(system.payers.paid, system.audit)
+        paid = system.payers.paid
+        audit = books(paid, system.audit)
     for one in found:
         causes = ", ".join(f"{count} × {cause}" for cause, count in one.causes.items())
+        begun_s, ended_s = one.journal.begun_s, one.journal.ended_s
+        missed_s = [p.due_s for p in paid if p.answer is None and begun_s <= p.due_s < ended_s]
+        if host := sum(stolen.near_s(moment_s) >= STOLEN_S for moment_s in missed_s):
+            causes += f"; {host} of {len(missed_s)} while the host had taken a core"
         say(
             f"{one.name}: {plain(100 * one.in_time.median)} % of {one.in_time.n} while broken, "
             f"{plain(100 * one.through.median)} % of {one.through.n} until mended "
