@@ -41,9 +41,16 @@ def times(factor: float) -> str:
     return SOURCE.format(rounds=round(ROUNDS / factor))
 
 
-def may_lie(value: Interval, low: float, high: float) -> bool:
-    """Does the interval reach into these bounds? On a disturbed machine it is wide, and says so."""
-    return value.low < high and value.high > low
+def graded_undisturbed(graded: Callable[[], Verdict], low: float, high: float) -> Verdict:
+    """Grade again where the median of the speedup lies outside, twice at most.
+
+    A disturbed machine may move the median of nine pairs that far now and then.
+    """
+    for _ in range(3):
+        verdict = graded()
+        if low < verdict.figures["speedup"].value.median < high:
+            break
+    return verdict
 
 
 def draw(seed: int, count: int) -> list[Case]:
@@ -73,9 +80,9 @@ TASK = TimedTask(
 def test_fast_enough_earns_all_points_and_the_figures_say_how_fast(
     grade_source: GradeSource,
 ) -> None:
-    verdict = grade_source(times(4), task=TASK)
+    verdict = graded_undisturbed(lambda: grade_source(times(4), task=TASK), 3, 5)
     assert (verdict.state, verdict.points) == ("passed", 4), verdict.message
-    assert may_lie(verdict.figures["speedup"].value, 3, 5)
+    assert 3 < verdict.figures["speedup"].value.median < 5
     assert {name: figure.unit for name, figure in verdict.figures.items()} == {
         "speedup": "×",
         "reference": "ms",
@@ -93,11 +100,13 @@ def test_between_two_ratios_a_part_is_earned_and_the_sentence_says_which(
     grade_source: GradeSource,
 ) -> None:
     bar = Curve(none_at=1.0, full_at=3.0)
-    verdict = grade_source(times(2), task=replace(TASK, bar=bar))
+    verdict = graded_undisturbed(
+        lambda: grade_source(times(2), task=replace(TASK, bar=bar)), 1.7, 2.3
+    )
     assert verdict.state == "partial", verdict.message
-    speedup = verdict.figures["speedup"].value
-    assert may_lie(speedup, 1.7, 2.3)
-    assert verdict.points == pytest.approx(4 * bar.share(speedup.median), abs=0.01)
+    assert verdict.points == pytest.approx(2, abs=0.6)
+    speedup = verdict.figures["speedup"].value.median
+    assert verdict.points == pytest.approx(4 * bar.share(speedup), abs=0.01)
     assert f"its median earns {verdict.points:g} of 4" in verdict.message
     assert "all points need 3, the first 1" in verdict.message
 
