@@ -103,13 +103,13 @@ def _run(
             hold_s=hold_s,
             watch=partial(_told, about_s=hold_s),
         )
-        assert system.payers is not None
-        paid = system.payers.paid
-        audit = books(paid, system.audit)
+        payers = system.payers
+        assert payers is not None
+        audit = books(payers.paid, system.audit)
     for one in found:
         causes = ", ".join(f"{count} × {cause}" for cause, count in one.causes.items())
-        begun_s, ended_s = one.journal.begun_s, one.journal.ended_s
-        missed_s = [p.due_s for p in paid if p.answer is None and begun_s <= p.due_s < ended_s]
+        through = payers.between(one.journal.begun_s, one.journal.ended_s)
+        missed_s = [paid.due_s for paid in through if paid.answer is None]
         if host := sum(stolen.near_s(moment_s) >= STOLEN_S for moment_s in missed_s):
             causes += f"; {host} of {len(missed_s)} while the host had taken a core"
         say(
