@@ -64,14 +64,13 @@ print(f"{threads} compute threads; {', '.join(facts().instruction_sets) or facts
 # %%
 model = resnet.load()
 print("weights:", model.source)
-able = [name for name in FLOATING if VARIANTS[name].lacks() is None]
+floating = recipes("floating")
+able = [name for name in FLOATING if name in floating]
 compiled = [name for name in ("torch.compile", "AOTInductor") if name in able]
 for name in FLOATING:
     if name not in able:
         print(f"{name} is left out. {VARIANTS[name].lacks()}")
-saved = made_together(
-    recipes("floating"), model.network, len(model.labels), watch=watching("Saved models")
-)
+saved = made_together(floating, model.network, len(model.labels), watch=watching("Saved models"))
 
 # %% [markdown]
 # Then each is loaded from its files in **a process of its own**, as a service would
