@@ -190,7 +190,7 @@ ATTACKS = [
         calls = 0
         start, starter = os.pipe()
         def hogs():
-            for _ in range(3 * os.cpu_count()):
+            for _ in range(8 * os.cpu_count()):
                 if os.fork() == 0:
                     os.close(starter)
                     os.read(start, 1)
