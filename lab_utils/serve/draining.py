@@ -25,6 +25,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from lab_utils.errors import LabError
+from lab_utils.serve.spinning import spinning_loop
 
 BACKLOG = 2048
 DRAINING, READY = 503, 200
@@ -150,11 +151,15 @@ def listen(
     return server, sockets[0].getsockname()[1]
 
 
-def as_process(run: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
-    """A service's process, to its end. A LabError is its last words, and its status is then 1."""
+def as_process(run: Callable[[], Coroutine[Any, Any, None]], *, spin_s: float = 0.0) -> NoReturn:
+    """A service's process, to its end. A LabError is its last words, and its status is then 1.
+
+    spin_s: for how long its event loop looks again before it sleeps; see `spinning`.
+    """
     status = 0
     try:
-        asyncio.run(run())
+        with asyncio.Runner(loop_factory=lambda: spinning_loop(spin_s)) as runner:
+            runner.run(run())
     except LabError as error:
         print(error, flush=True)
         status = 1
