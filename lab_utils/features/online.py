@@ -12,6 +12,7 @@ known fraud"), and a store that did not answer has told no facts.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,8 +73,12 @@ class OnlineFeatures:
 
     def of(self, payment: Payment) -> Served:
         """Record the payment and give its features; of the store's trouble, an account."""
+        return self.told(payment, lambda: self.store.observe(payment))
+
+    def told(self, payment: Payment, observed: Callable[[], History]) -> Served:
+        """The features from what the store says; `observed` gives it or raises StoreError."""
         try:
-            history = self.store.observe(payment)
+            history = observed()
         except StoreError as error:
             return self.without(payment, error.trouble, str(error), None)
         age_s = None if history.newest_s is None else payment.time_s - history.newest_s

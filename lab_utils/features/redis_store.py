@@ -94,9 +94,7 @@ class RedisStore:
             for command in self.commands(payment):
                 trip.execute_command(*command)
             answers = trip.execute()
-            newest_s, covers_from_s = answers[0]
-            customer, terminal, frauds = (_events(members) for members in answers[-3:])
-        return History(customer, terminal, frauds, newest_s, covers_from_s)
+        return self.history(answers)
 
     def commands(self, payment: Payment) -> list[tuple[Any, ...]]:
         """What `observe` sends: the state before, the payment recorded, what is there now."""
@@ -111,6 +109,16 @@ class RedisStore:
                 for key in (customer, terminal, frauds)
             ),
         ]
+
+    def history(self, answers: list[Any]) -> History:
+        """What the answers to `commands` say; an error among them is raised as StoreError."""
+        with self._trouble():
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise redis.ResponseError(str(answer))
+            newest_s, covers_from_s = (None if n is None else float(n) for n in answers[0])
+            customer, terminal, frauds = (_events(members) for members in answers[-3:])
+        return History(customer, terminal, frauds, newest_s, covers_from_s)
 
     def known_fraud(self, payment: Payment) -> None:
         """See `Store`."""

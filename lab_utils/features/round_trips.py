@@ -3,13 +3,17 @@
 ways = ways_to_read(client, names)
 seconds(ways["one GET each"], calls=200)
 server_seconds(client, ways["one MGET"], calls=200)     # by the server's own account
+processor_seconds(features, payments, at_once=8)        # of this process, in an event loop
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ import redis
 from numpy.typing import NDArray
 
 from lab_utils.errors import LabError
+from lab_utils.features.awaited import AwaitedFeatures
+from lab_utils.features.payment import Payment
 
 HASH = "a_payment"
 
@@ -73,6 +79,31 @@ def server_seconds(client: redis.Redis, call: Callable[[], object], calls: int) 
     info: Any = client.info("commandstats")
     spent = [one["usec"] for name, one in info.items() if not name.startswith("cmdstat_config")]
     return float(sum(spent)) / 1e6 / calls
+
+
+def processor_seconds(
+    features: AwaitedFeatures, payments: Sequence[Payment], at_once: int
+) -> float:
+    """This process's processor time for one payment, with so many of them asked about at once.
+
+    The first of them warm up. Closes the features.
+    """
+
+    async def ask() -> float:
+        with closing(features):
+            await asyncio.gather(*map(features.begin, payments[:at_once]))
+            left = iter(payments)
+
+            async def one_by_one() -> None:
+                for payment in left:  # shared: each takes the next one
+                    await features.begin(payment)
+
+            begun_s = time.process_time()
+            await asyncio.gather(*(one_by_one() for _ in range(at_once)))
+            return time.process_time() - begun_s
+
+    with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop of its own
+        return thread.submit(asyncio.run, ask()).result() / len(payments)
 
 
 class Bytes:

@@ -2,9 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.features.redis_store import connect
+from lab_utils.features.awaited import InThreads, OverALine
+from lab_utils.features.payment import Payment
+from lab_utils.features.redis_store import RedisStore, connect
 from lab_utils.features.round_trips import (
     Bytes,
+    processor_seconds,
     seconds,
     server_seconds,
     store_values,
@@ -42,3 +45,13 @@ def test_bytes_are_a_whole_answer_each_time(socket: Path) -> None:
     trip.close()
     with pytest.raises(OSError, match=r"closed|descriptor"):
         trip()
+
+
+def test_of_many_at_once_each_is_asked_about(socket: Path) -> None:
+    some = [Payment(number, 1e6, number % 3, number % 2, 1.0) for number in range(40)]
+    for number in range(2):
+        store = RedisStore(socket, deadline_s=PATIENT_S, prefix=f"counted {number}:")
+        features = OverALine(store, socket) if number else InThreads(store, threads=3)
+        took_s = processor_seconds(features, some, at_once=4)
+        assert 0 < took_s < 1
+        assert store.transactions() == set(range(40))
