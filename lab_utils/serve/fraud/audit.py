@@ -1,6 +1,6 @@
 """Every answer, on disk before it is sent: at most one for each transaction, and never changed.
 
-    with AuditLog(folder / "audit.sqlite") as log:
+    async with AuditLog(folder / "audit.sqlite") as log:
         kept = await log.record(Entry(transaction_id=17, asked="{…}", answered="{…}"))
         kept.answered                    # the first answer that 17 was given, now or earlier
 
@@ -14,47 +14,49 @@ The file is written by a small process of its own (`audit_writer`). Several gate
 in turn, and who is killed while it is their turn keeps it until the system has cleared their
 memory away, before it lets go of their files: for a gateway that was up to 70 ms, in which nobody
 else could answer either.
+
+All of it runs in the event loop. A thread between the loop and the writer costs each answer two
+wake-ups, and waits for Python's lock where the loop has it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
+import pickle
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
-from contextlib import suppress
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from lab_utils.errors import LabError
 from lab_utils.serve.fraud.audit_file import AuditError, Entry, reserve_of
+from lab_utils.serve.fraud.audit_writer import LENGTH
 
 WRITER = "lab_utils.serve.fraud.audit_writer"
 MOST_TOGETHER = 512
 
-Pending = tuple[Entry, "Future[Entry]"]
+Heard = list[Entry | None] | LabError
+"""What `AuditFile.record` returns, or what kept it from writing."""
+Pending = tuple[Entry, "asyncio.Future[Entry]"]
 
 
 class AuditLog:
     """The log in a file, which is made where it is missing; one process writes for this one.
 
-    reserve_bytes: as `AuditFile` takes it, and it raises the same.
+    reserve_bytes: as `AuditFile` takes it, and entering raises the same.
     """
 
     def __init__(self, path: Path, *, reserve_bytes: int = 0) -> None:
         self.path = path
         self.commits = 0
         self._reserve_bytes = reserve_bytes
-        self._pending: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._waiting: list[Pending] = []
+        self._writing = False
         self._closed = False
-        self._start()
-        self._thread = threading.Thread(target=self._write, name="audit log", daemon=True)
-        self._thread.start()
+        self._quiet: asyncio.Future[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
 
     @property
     def reserve_left(self) -> bool:
@@ -66,28 +68,32 @@ class AuditLog:
 
         Raises AuditError where it could not be written (a full disk) or the log is closed.
         """
-        done: Future[Entry] = Future()
         if self._closed:
             raise AuditError(f"The audit log {self.path.name} is closed.")
-        self._pending.put((entry, done))
-        # Whoever gives up waiting leaves the entry: it may be on disk already.
-        return await asyncio.shield(asyncio.wrap_future(done))
+        done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, done))
+        if not self._writing:
+            self._write()
+        return await done  # whoever gives up waiting leaves the entry: it may be on disk already
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write what waits, and let go of the file."""
-        if not self._closed:
-            self._closed = True
-            self._pending.put(None)
-            self._thread.join()
-            self._stop()
+        if self._closed:
+            return
+        self._closed = True
+        if self._writing:
+            self._quiet = asyncio.get_running_loop().create_future()
+            await self._quiet
+        await self._stop()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        await self._start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             line = str(theirs.fileno())
@@ -95,72 +101,112 @@ class AuditLog:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
             )
-        self._line = Connection(ours.detach())
+        self._line = _Line(self.path.name)
         try:
-            self._hear()
+            await asyncio.get_running_loop().create_connection(lambda: self._line, sock=ours)
+            heard = await self._line.hear()
+            if isinstance(heard, LabError):
+                raise heard
         except BaseException:
-            self._stop()
+            await self._stop()
             raise
 
-    def _stop(self) -> None:
+    async def _stop(self) -> None:
         """It ends when it hears nothing any more, having written what it had heard."""
-        self._line.close()
+        await self._line.close()
         self._process.wait()
 
-    def _hear(self) -> list[Entry | None]:
-        """As `AuditFile.record` returns. Raises what it met, or AuditError where it is gone."""
-        try:
-            heard: list[Entry | None] | LabError = self._line.recv()
-        except (EOFError, OSError):
-            raise AuditError(
-                f"The writer of the audit log {self.path.name} has ended. "
-                "No answer is sent unrecorded."
-            ) from None
-        if isinstance(heard, LabError):
-            raise heard
-        return heard
-
     def _write(self) -> None:
-        while (first := self._pending.get()) is not None:
-            together = [first]
-            last = False
-            while len(together) < MOST_TOGETHER and not last:
-                try:
-                    another = self._pending.get_nowait()
-                except queue.Empty:
-                    break
-                if another is None:
-                    last = True
-                else:
-                    together.append(another)
-            self._commit(together)
-            if last:
-                return
-
-    def _commit(self, together: Sequence[Pending]) -> None:
-        try:
-            if self._process.poll() is not None:  # killed: another goes on
-                self._stop()
-                self._start()
-            earlier = self._written([entry for entry, _ in together])
-        except (LabError, OSError) as error:
-            for _, done in together:
-                _settle(done, AuditError(str(error)))
-            return
-        self.commits += 1
-        for (entry, done), before in zip(together, earlier, strict=True):
-            _settle(done, before or entry)
-
-    def _written(self, entries: list[Entry]) -> list[Entry | None]:
-        with suppress(OSError):  # what it has met it may have said before it ended
-            self._line.send(entries)
-        return self._hear()
-
-
-def _settle(done: Future[Entry], outcome: Entry | AuditError) -> None:
-    """Unless its caller has been cancelled, whom nobody can tell any more."""
-    if done.set_running_or_notify_cancel():
-        if isinstance(outcome, Entry):
-            done.set_result(outcome)
+        """What waits, all in one commit; when that is done, what has come meanwhile."""
+        self._writing = bool(self._waiting)
+        if not self._writing:
+            if self._quiet is not None:
+                self._quiet.set_result(None)
+        elif self._process.poll() is not None:  # killed: another goes on
+            self._starting = asyncio.get_running_loop().create_task(self._start_again())
         else:
-            done.set_exception(outcome)
+            together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            heard = self._line.ask([entry for entry, _ in together])
+            heard.add_done_callback(partial(self._written, together))
+
+    async def _start_again(self) -> None:
+        await self._stop()
+        try:
+            await self._start()
+        except (LabError, OSError) as error:
+            self._refuse(self._waiting, error)
+            self._waiting = []
+        self._write()
+
+    def _written(self, together: list[Pending], answer: asyncio.Future[Heard]) -> None:
+        heard = answer.result()
+        if isinstance(heard, LabError):
+            self._refuse(together, heard)
+        else:
+            self.commits += 1
+            for (entry, done), before in zip(together, heard, strict=True):
+                if not done.done():
+                    done.set_result(before or entry)
+        self._write()
+
+    @staticmethod
+    def _refuse(together: list[Pending], error: Exception) -> None:
+        for _, done in together:
+            if not done.done():  # its caller has been cancelled, whom nobody can tell any more
+                done.set_exception(AuditError(str(error)))
+
+
+class _Line(asyncio.Protocol):
+    """To the writer: one question at a time, and its answer. log: the file's name."""
+
+    def __init__(self, log: str) -> None:
+        self._ended = AuditError(
+            f"The writer of the audit log {log} has ended. No answer is sent unrecorded."
+        )
+        self._transport: asyncio.WriteTransport | None = None
+        self._gone = asyncio.Event()
+        self._bytes = bytearray()
+        self._answer: asyncio.Future[Heard] | None = None
+
+    def ask(self, entries: list[Entry]) -> asyncio.Future[Heard]:
+        """Have them written."""
+        if self._transport is not None:
+            self._transport.write(pickle.dumps(entries))
+        return self.hear()
+
+    def hear(self) -> asyncio.Future[Heard]:
+        """What it says next; where it is gone, AuditError."""
+        self._answer = asyncio.get_running_loop().create_future()
+        if self._gone.is_set():
+            self._answer.set_result(self._ended)
+        return self._answer
+
+    async def close(self) -> None:
+        """Say no more; asyncio lets go of a socket one turn of its loop later."""
+        if self._transport is not None:
+            self._transport.close()
+            await self._gone.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """By asyncio."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """By asyncio: a part of an answer, or all of it."""
+        self._bytes += data
+        if len(self._bytes) < LENGTH.size:
+            return
+        end = LENGTH.size + LENGTH.unpack_from(self._bytes)[0]
+        if len(self._bytes) >= end:
+            self._settle(pickle.loads(self._bytes[LENGTH.size : end]))
+            del self._bytes[:end]
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """By asyncio."""
+        self._gone.set()
+        self._settle(self._ended)
+
+    def _settle(self, heard: Heard) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(heard)

@@ -21,11 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab_utils.features.online import OnlineFeatures
+from lab_utils.features.awaited import AwaitedFeatures, InThreads, OverALine
 from lab_utils.features.payment import Payment
 from lab_utils.features.redis_store import RedisStore
 from lab_utils.features.sqlite_store import SqliteStore
-from lab_utils.features.store import Store
 from lab_utils.serve.draining import Answering, Draining, as_process, listen
 from lab_utils.serve.fraud import rpc
 from lab_utils.serve.fraud.administration import administer
@@ -37,7 +36,6 @@ from lab_utils.serve.fraud.request import LONGEST_BODY, UNRECORDED, Refused, not
 from lab_utils.serve.fraud.scoring import Scoring, chain_of, model_tier
 from lab_utils.serve.fraud.settings import Settings
 
-REDIS_THREADS = 4
 Around = Callable[[str, ModelCall], ModelCall]
 """A tier's name and its model's call → the call that is made in its place."""
 LAST_ANSWERS_S = 0.5
@@ -99,10 +97,12 @@ class Score(Answering):
                 await self.finish(reply)
 
 
-def _store(settings: Settings) -> Store:
-    if settings.redis is not None:
-        return RedisStore(settings.redis, deadline_s=settings.policy.features_s)
-    return SqliteStore(Path(settings.sqlite))
+def _features(settings: Settings) -> AwaitedFeatures:
+    stale_after_s = settings.stale_after_s
+    if settings.redis is None:  # a file has one connection
+        return InThreads(SqliteStore(Path(settings.sqlite)), stale_after_s=stale_after_s)
+    store = RedisStore(settings.redis, deadline_s=settings.policy.features_s)
+    return OverALine(store, settings.redis, stale_after_s=stale_after_s)
 
 
 def itself(name: str, score: ModelCall) -> ModelCall:
@@ -115,19 +115,18 @@ async def run(
 ) -> None:
     """The gateway, until it is told to end and has. clock: this machine's, in Unix seconds."""
     async with AsyncExitStack() as stack:
-        features = OnlineFeatures(_store(settings), stale_after_s=settings.stale_after_s)
-        stack.callback(features.store.close)
+        features = _features(settings)
+        stack.callback(features.close)
         models = {}
         for name, source in settings.models.items():
             models[name] = LiveModel(await opened(source, settings.model), partial(around, name))
             stack.push_async_callback(models[name].close)
         tiers = [model_tier(name, model, settings.policy) for name, model in models.items()]
         reserve = settings.audit_reserve_bytes
-        log = stack.enter_context(AuditLog(Path(settings.audit), reserve_bytes=reserve))
+        log = AuditLog(Path(settings.audit), reserve_bytes=reserve)
+        await stack.enter_async_context(log)
         chain = chain_of(tiers, settings.rules, settings.policy)
-        threads = 1 if settings.redis is None else REDIS_THREADS  # a file has one connection
-        scoring = Scoring(features, chain, log, settings.policy, threads)
-        stack.callback(scoring.close)
+        scoring = Scoring(features, chain, log, settings.policy)
         gateway = Gateway(scoring, Metrics(lambda: log.reserve_left), settings, clock)
         server, port = listen(
             gateway,
@@ -149,7 +148,8 @@ async def run(
 
 def main() -> None:
     """The process: its one argument is `Settings.json()`."""
-    as_process(lambda: run(Settings.read(sys.argv[1])))
+    settings = Settings.read(sys.argv[1])
+    as_process(lambda: run(settings), spin_s=settings.spin_s)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from lab_utils.features.online import OnlineFeatures, Served
+from lab_utils.features.awaited import AwaitedFeatures
+from lab_utils.features.online import Served
 from lab_utils.features.payment import Payment
 from lab_utils.models.fraud.feature_names import AT_HAND, is_night, is_weekend
 from lab_utils.models.fraud.rules import RuleEngine
@@ -32,7 +32,6 @@ from lab_utils.serve.fraud.live_model import LiveModel, is_probability
 from lab_utils.serve.fraud.policy import Policy
 from lab_utils.serve.fraud.request import CONFLICT, Refused
 
-WAITING_PER_THREAD = 8
 RULES = "rules"
 """The last tier's name, and what its answers call their model."""
 
@@ -91,23 +90,14 @@ def chain_of(
 
 
 class Scoring:
-    """What answers payments. Close it at the end: it has threads, and the log's file.
-
-    threads: that may ask the store at once.
-    """
+    """What answers payments."""
 
     def __init__(
-        self,
-        features: OnlineFeatures,
-        chain: Chained,
-        log: AuditLog,
-        policy: Policy,
-        threads: int = 1,
+        self, features: AwaitedFeatures, chain: Chained, log: AuditLog, policy: Policy
     ) -> None:
         self.features, self.chain, self.log = features, chain, log
         self.policy = policy
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="features")
-        self._looking_up = Bulkhead(WAITING_PER_THREAD * threads)
+        self._looking_up = Bulkhead(features.places)
 
     async def reply(self, payment: Payment) -> dict[str, Any]:
         """The payment's one answer, on disk already.
@@ -129,11 +119,6 @@ class Scoring:
             )
         said: dict[str, Any] = json.loads(kept.answered)
         return said | {"repeated": kept is not entry}
-
-    def close(self) -> None:
-        """End the threads and write what waits."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self.log.close()
 
     async def _answer(self, known: Known, deadline: Deadline) -> Answer[Scored]:
         """Of the chain; of its last tier alone where features are missing: no model is to blame."""
@@ -158,15 +143,15 @@ class Scoring:
         return Entry(payment.transaction_id, json.dumps(asdict(payment)), json.dumps(said))
 
     async def _served(self, payment: Payment) -> Served:
-        """What the store tells within its part of the deadline; it is asked in a thread.
+        """What the store tells within its part of the deadline.
 
-        A thread that hangs keeps its place until it ends; with none left the store counts as slow.
+        Who has stopped waiting keeps the place until the store has answered after all; with none
+        left the store counts as slow.
         """
         told = "The feature store has not answered in time."
         if not self._looking_up.enter():
             return self.features.without(payment, "slow", told, None)
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, self.features.of, payment)
+        work = self.features.begin(payment)
         work.add_done_callback(self._left)
         done, _ = await asyncio.wait({work}, timeout=self.policy.features_s)
         return work.result() if done else self.features.without(payment, "slow", told, None)

@@ -43,8 +43,9 @@ class FraudService(Process):
     the log. model: what answers call the models' version, until `switch` names another.
     stale_after_s, epoch_s, clock_slack_s: as `OnlineFeatures` and `Settings` have them. drain_s:
     how long taken payments may go on after the block. audit_reserve_mb: room that the log keeps for
-    a full disk; 0: none. port: where it listens; 0: any free one. module, arguments: of the
-    process, where it is to be another than the gateway's; its first argument is the settings.
+    a full disk; 0: none. spin_s: for how long it looks again before it sleeps, on a core of its
+    own. port: where it listens; 0: any free one. module, arguments: of the process, where it is to
+    be another than the gateway's; its first argument is the settings.
 
     Raises LabError for a file that is missing, and with the process's own words where it does not
     start.
@@ -64,6 +65,7 @@ class FraudService(Process):
         clock_slack_s: float = 60.0,
         drain_s: float = 2.0,
         audit_reserve_mb: float = 0,
+        spin_s: float = 0.0,
         port: int = 0,
         module: str = "lab_utils.serve.fraud.gateway",
         arguments: Sequence[str] = (),
@@ -85,6 +87,7 @@ class FraudService(Process):
             clock_slack_s=clock_slack_s,
             drain_s=drain_s,
             audit_reserve_bytes=round(audit_reserve_mb * 2**20),
+            spin_s=spin_s,
             port=port,
         )
         super().__init__(

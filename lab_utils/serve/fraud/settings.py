@@ -17,7 +17,8 @@ class Settings:
     models: a tier's name → its model's source (`live_model.opened`), the best first. redis: a
     server's Unix socket; None: the store is the file `sqlite`. epoch_s: when the payments' count
     began, on this machine's clock; None: payments are not held against it. audit_reserve_bytes: of
-    the log's reserve. host, port, grpc_port: where it listens; 0 is any free port.
+    the log's reserve. spin_s: for how long it looks again before it sleeps. host, port, grpc_port:
+    where it listens; 0 is any free port.
     """
 
     models: dict[str, str]
@@ -32,6 +33,7 @@ class Settings:
     clock_slack_s: float
     drain_s: float
     audit_reserve_bytes: int = 0
+    spin_s: float = 0.0
     host: str = "127.0.0.1"
     port: int = 0
     grpc_port: int = 0

@@ -260,7 +260,9 @@ def test_what_was_answered_is_remembered_after_a_kill(model: Path, tmp_path: Pat
         first = post(service, asked).json()
         for process in service.processes():
             process.send_signal(signal.SIGKILL)
-    with FraudService({"cpu": model}, RULES, GENEROUS, audit=tmp_path / "a", model="2") as service:
+    with FraudService(
+        {"cpu": model}, RULES, GENEROUS, audit=tmp_path / "a", model="2", spin_s=0.001
+    ) as service:
         again = post(service, asked).json()
     assert again == first | {"repeated": True}
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from lab_utils.errors import LabError
 from lab_utils.models.fraud.feature_names import FEATURES
-from lab_utils.serve.fraud.live_model import LiveModel, Model, opened
+from lab_utils.resilience.session_tier import SessionTier
+from lab_utils.serve.fraud.live_model import IN_PLACE_S, LiveModel, Model, opened
+from tests.serve.fraud.made import constant
 
 ROW = np.zeros((1, len(FEATURES)), np.float32)
 
@@ -115,3 +119,34 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
         asyncio.run(opened(str(tmp_path / "nothing"), "2"))
     with pytest.raises(LabError, match="cannot be run"):
         asyncio.run(opened(str(nonsense), "2"))
+
+
+@pytest.mark.parametrize("least_s", [1e-5, 1e-2])
+def test_a_quick_model_is_called_where_it_is_asked_and_another_one_in_its_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least_s: float
+) -> None:
+    called_in: list[int] = []
+    run = SessionTier._run
+
+    def noted(self: SessionTier, rows: Any) -> Any:
+        called_in.append(threading.get_ident())
+        return run(self, rows)
+
+    monkeypatch.setattr(SessionTier, "least_s", lambda *_: least_s)
+    monkeypatch.setattr(SessionTier, "_run", noted)
+
+    async def story() -> Any:
+        model = await opened(str(constant(tmp_path / "model.onnx", 0.25)), "1")
+        found = await model.score(ROW)
+        await model.close()
+        return found
+
+    assert asyncio.run(story()) == pytest.approx(0.25)
+    assert (called_in == [threading.get_ident()]) == (least_s < IN_PLACE_S)
+
+
+def test_what_a_call_takes_at_least_is_less_than_what_one_took(tmp_path: Path) -> None:
+    with SessionTier(constant(tmp_path / "model.onnx", 0.25), "cpu") as tier:
+        begun_s = time.perf_counter()
+        least_s = tier.least_s(ROW, calls=5)
+        assert 0 < 5 * least_s < time.perf_counter() - begun_s
