@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 THREAD_VARIABLES = (
@@ -35,8 +35,31 @@ def limited_to(cores: int | None) -> Iterator[None]:
     if cores is None or not hasattr(os, "sched_setaffinity"):
         yield
         return
+    with _on(sorted(os.sched_getaffinity(0))[:cores]):
+        yield
+
+
+@contextmanager
+def set_aside(cores: int) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Keep this thread, and what it starts in the block, off its first `cores` cores.
+
+    What is given is a context: what this thread starts in that has those cores for itself. So a
+    service is measured, and not how it shares a core with its load generator. Where there are no
+    more cores than these, or a system knows no such limit, everybody has all.
+    """
+    mine = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    first, rest = mine[:cores], mine[cores:]
+    if not rest:
+        yield nullcontext
+        return
+    with _on(rest):
+        yield lambda: _on(first)
+
+
+@contextmanager
+def _on(cores: Sequence[int]) -> Iterator[None]:
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:cores])
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

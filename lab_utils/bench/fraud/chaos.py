@@ -41,8 +41,10 @@ from lab_utils.serve.fraud.chaos.campaign import NAMES, Hypothesis, Outcome, boo
 from lab_utils.serve.fraud.chaos.stage import Stage, prepared
 from lab_utils.serve.fraud.chaos.system import FraudSystem
 
-LOAD = 0.3
-"""Beyond it the cores, which the payers share, are what is measured."""
+LOAD = 0.15
+"""Two regions, their Envoys and the payers share the cores, one of which the gateway had alone."""
+SATURATED = 6_000
+"""Payments, by which the saturation is measured."""
 STOLEN_S = 0.03
 """So much of a core taken away, and a payment of 50 ms may miss for it alone."""
 WINDOW_S = 2.0
@@ -61,7 +63,7 @@ def measure(scale: str, repeats: int) -> dict[str, Figure]:
     with tempfile.TemporaryDirectory(prefix="chaos-bench-") as name:
         stage = prepared(Path(name))
         with alone(stage.world, Path(name)) as gateway:
-            most_rps = saturation_rps(gateway, stage.world.bodies(), scale)
+            most_rps = saturation_rps(gateway, stage.world.bodies(), SATURATED)
         rate_rps = LOAD * most_rps
         say(f"{rate_rps:.0f} payments a second, {LOAD:.0%} of what one gateway answers at most")
         for repeat in range(repeats):
