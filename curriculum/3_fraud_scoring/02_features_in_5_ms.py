@@ -32,6 +32,7 @@ import redis as redis_client
 from lab_utils.components.redis_server import RedisServer
 from lab_utils.components.together import Together
 from lab_utils.features import planted, skew
+from lab_utils.features.awaited import InThreads, OverALine
 from lab_utils.features.feast_store import Feast
 from lab_utils.features.memory_store import MemoryStore
 from lab_utils.features.online import OnlineFeatures
@@ -40,6 +41,7 @@ from lab_utils.features.redis_store import RedisStore, connect
 from lab_utils.features.replay import replay
 from lab_utils.features.round_trips import (
     Bytes,
+    processor_seconds,
     seconds,
     server_seconds,
     store_values,
@@ -285,6 +287,49 @@ key_figure("the scorer's Python, of a trip to Redis", 100 * python_share, "%")
 # %% [markdown]
 # That is a scorer's processor time, and no faster network or server gives it back. At a hundred
 # thousand payments a second it is what the bill is made of.
+#
+# And a scorer has many payments waiting at once. A client library gives each of them a connection
+# for the length of its trip, and, where it blocks, a thread to wait in. But Redis answers in the
+# order in which it was asked. So one connection can do for all: whoever asks writes, and the answers
+# are dealt out as they come (`features/redis_line.py`; the protocol's parser is the same C library).
+# The same payments in the same store, eight of them waiting at any time:
+
+# %%
+line_guess = predict(
+    "Four threads, a connection each: how many times the processor time of one shared connection?",
+    unit="times",
+)
+
+
+# %%
+def in_threads():
+    """As many clients as threads."""
+    return InThreads(RedisStore(redis.socket, deadline_s=10), threads=4)
+
+
+def over_a_line():
+    """One connection for all."""
+    return OverALine(RedisStore(redis.socket, deadline_s=10), redis.socket)
+
+
+shared = interleaved(
+    {
+        "four threads": lambda: processor_seconds(in_threads(), stream, at_once=8),
+        "one connection": lambda: processor_seconds(over_a_line(), stream, at_once=8),
+    },
+    rounds=6,
+)
+processor = ratio_interval(shared["four threads"], shared["one connection"])
+for name, found in shared.items():
+    print(f"{name:14} {1e6 * np.median(found):4.0f} µs of processor for a payment")
+line_guess.reveal(processor)
+key_figure("processor: four threads ÷ one connection", processor, "times")
+
+# %% [markdown]
+# Redis does the same for both, and the kernel carries the same bytes. What has gone is the handing
+# over: a payment that waits in a thread costs two wake-ups, and Python's lock lets one thread at a
+# time go on. With it went most of the library's own Python. The gateway of the next lessons asks over
+# one connection, and keeps its audit log without a thread for the same reason.
 #
 # ## The same features?
 #
@@ -591,7 +636,7 @@ folder.cleanup()
 # ## What you have seen
 #
 # 1. A read costs its trips. The server's work is a small part of one; the client's Python is a large
-#    one.
+#    one, and threads to wait in are dearer still.
 # 2. An embedded file is quicker than a server in memory. The server is there to be shared.
 # 3. A point-in-time join makes training right. It says nothing of what is read online.
 # 4. The dearest skew came with the same code on both sides: the data was there at another time.
