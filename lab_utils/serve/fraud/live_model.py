@@ -72,8 +72,8 @@ async def opened(source: str, version: str) -> Model:
     async def close() -> None:
         session.__exit__()
 
-    took_s = await asyncio.to_thread(session.least_s, _made_up_rows())
-    return Model(version, session.in_place if took_s < IN_PLACE_S else session, close)
+    quick = await asyncio.to_thread(_is_quick, session)
+    return Model(version, session.in_place if quick else session, close)
 
 
 class LiveModel:
@@ -124,6 +124,13 @@ class LiveModel:
 def is_probability(value: float) -> bool:
     """Whether it can be one."""
     return math.isfinite(value) and 0 <= value <= 1
+
+
+def _is_quick(session: SessionTier) -> bool:
+    try:
+        return session.least_s(_made_up_rows()) < IN_PLACE_S
+    except Exception:  # it cannot be run, which is told to whoever asks it
+        return False
 
 
 def _made_up_rows() -> NDArray[np.float32]:

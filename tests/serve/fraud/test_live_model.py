@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lab_utils.errors import LabError
 from lab_utils.models.fraud.feature_names import FEATURES
+from lab_utils.models.onnx_file import onnx_file
 from lab_utils.resilience.session_tier import SessionTier
 from lab_utils.serve.fraud.live_model import IN_PLACE_S, LiveModel, Model, opened
-from tests.serve.fraud.made import constant
+from tests.serve.fraud.made import Constant, constant
 
 ROW = np.zeros((1, len(FEATURES)), np.float32)
 
@@ -150,3 +152,17 @@ def test_what_a_call_takes_at_least_is_less_than_what_one_took(tmp_path: Path) -
         begun_s = time.perf_counter()
         least_s = tier.least_s(ROW, calls=5)
         assert 0 < 5 * least_s < time.perf_counter() - begun_s
+
+
+def test_a_model_of_other_rows_is_opened_and_not_taken(tmp_path: Path) -> None:
+    """A gateway that starts with it goes on with the tiers behind it."""
+    other = tmp_path / "other.onnx"
+    other.write_bytes(onnx_file(Constant(0.5), torch.zeros(2, 3)))
+
+    async def story() -> None:
+        live = LiveModel(Fake("1").model)
+        with pytest.raises(LabError, match="Version 2 gives no score"):
+            await live.switch(await opened(str(other), "2"))
+        assert (await live.score(ROW))[1] == "1"
+
+    asyncio.run(story())
