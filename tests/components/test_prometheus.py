@@ -87,6 +87,7 @@ def test_a_stretch_of_time_has_a_value_or_nan_at_each_step(
     levels.set(7, 7)
     prometheus.until_scraped()
     middle_s = time.time()
+    prometheus.until_scraped()  # a scrape has the time of its beginning and reads later
     levels.set(9, 9)
     prometheus.until_scraped()
     end_s = time.time()
