@@ -11,8 +11,8 @@ generator, have the other cores.
 - `p99_ms_at_70pct`: the P99 at seven tenths of that, from when a payment was due (an open loop,
   Poisson) until its client had the answer; all answers, the degraded ones among them.
 
-The two take turns of a second: this machine is half as fast in one second as in another, and seven
-tenths of what it did ten seconds ago may be more than it can do now.
+The two take turns of a second: a shared machine may be half as fast in one second as in another,
+and seven tenths of what it did ten seconds ago more than it can do now.
 """
 
 from __future__ import annotations
