@@ -63,7 +63,7 @@ def measure(scale: str, repeats: int) -> dict[str, Figure]:
         say(f"the model alone: {interval(bare)} a second")
         with alone(world, Path(folder)) as gateway:
             bodies = world.bodies()
-            turns = at(scale, ci=6, laptop=10)  # of 2,000 payments, one stall of 50 ms is the P99
+            turns = at(scale, ci=20, laptop=30)  # in 6 s, one stall of 60 ms is the P99
             found = [in_turns(gateway, bodies, turns, seed) for seed in range(repeats)]
     return {
         "bare_model_rps": interval(bare),
