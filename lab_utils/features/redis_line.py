@@ -120,16 +120,26 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """By asyncio."""
         self._reader.feed(data)
+        while not self.lost and (answer := self._next()) is not False:
+            first = self._waiting[0]
+            first.answers.append(answer)
+            first.left -= 1
+            if not first.left:
+                self._waiting.popleft()
+                first.told(first.answers)
+
+    def _next(self) -> Any:
+        """An answer, or False while none is complete. What nobody can read, or has asked for, ends
+        the connection.
+        """
         try:
-            while (answer := self._reader.gets()) is not False:
-                first = self._waiting[0]
-                first.answers.append(answer)
-                first.left -= 1
-                if not first.left:
-                    self._waiting.popleft()
-                    first.told(first.answers)
-        except (hiredis.ProtocolError, IndexError):  # IndexError: nobody has asked for this
-            self.give_up("down", "it does not speak as Redis does")
+            answer = self._reader.gets()
+            if answer is False or self._waiting:
+                return answer
+        except hiredis.ProtocolError:
+            pass
+        self.give_up("down", "it does not speak as Redis does")
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """By asyncio."""
