@@ -585,8 +585,9 @@ refused_guess = predict("`sized`: what share of the pages is refused?", unit="%"
 alert_guess = predict("And what share of these does the metric `nv_inference_request_failure` count?", unit="%")  # fmt: skip
 
 # %%
-crowd, after = poisson(3 * pages_rps, LASTS_S, seed=5), constant(20, AFTER_S)
-arrivals = of_times(np.concatenate([crowd.due_s, LASTS_S + after.due_s]))
+CROWD_S = at(scale, ci=0.6, laptop=6)
+crowd, after = poisson(3 * pages_rps, CROWD_S, seed=5), constant(20, AFTER_S)
+arrivals = of_times(np.concatenate([crowd.due_s, CROWD_S + after.due_s]))
 overload = {}
 for name in progress(("batching", "sized", "impatient"), "Three times the capacity"):
     run = partial(open_loop, post(address(server, name)), pages, arrivals)

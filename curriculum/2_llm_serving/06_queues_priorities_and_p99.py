@@ -88,7 +88,7 @@ print(f"an answer takes {np.median(alone.latency_s):.2f} s alone, {inside_s:.2f}
 # For some seconds a crowd comes at twice the capacity, then the load falls to six tenths of it.
 
 # %%
-CROWD_S, AFTER_S = at(scale, ci=(5, 3), laptop=(15, 20))
+CROWD_S, AFTER_S = at(scale, ci=(4, 3), laptop=(15, 20))
 crowd = poisson(2 * capacity_rps, CROWD_S, seed=1)
 after = poisson(0.6 * capacity_rps, AFTER_S, seed=2)
 arrivals = of_times(np.concatenate([crowd.due_s, CROWD_S + after.due_s]))
