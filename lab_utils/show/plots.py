@@ -163,6 +163,10 @@ def cold_and_warm(groups: Mapping[str, ArrayLike], title: str, warm: Interval) -
         axes.margins(y=0.15)
 
 
+ROOM_INSIDE = 3
+"""Curves whose names find a place beside them; those of more would hide some of them."""
+
+
 def ecdf(
     series: Mapping[str, ArrayLike], title: str, *, xlabel: str, log: bool | None = None
 ) -> None:
@@ -191,7 +195,12 @@ def ecdf(
         axes.set_ylabel("share of requests")
         axes.set_ylim(0, 1.02)
         axes.grid(visible=True, axis="x")
-        axes.legend(loc="best")
+        if len(series) <= ROOM_INSIDE:
+            axes.legend(loc="best")
+        else:
+            drawn = axes.get_figure()
+            assert drawn is not None
+            drawn.legend(loc="outside lower left", ncols=2)
 
 
 def rates(
