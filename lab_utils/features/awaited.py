@@ -24,8 +24,9 @@ from lab_utils.features.store import Store, StoreError
 from lab_utils.features.windows import History
 
 WAITING_PER_THREAD = 8
-WAITING_ON_A_LINE = 64
-"""What Redis answers in a few milliseconds."""
+WAITING_ON_A_LINE = 16
+"""More than Redis keeps waiting while all is well: whoever meets so many, meets a process that has
+fallen behind, or a Redis that is slow. One that answers without features has caught up sooner."""
 
 
 class AwaitedFeatures(OnlineFeatures):

@@ -34,6 +34,8 @@ from lab_utils.serve.fraud.request import CONFLICT, Refused
 
 RULES = "rules"
 """The last tier's name, and what its answers call their model."""
+LATE = "The feature store has not answered in time."
+SHED = "Too many payments wait for the feature store."
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +147,15 @@ class Scoring:
     async def _served(self, payment: Payment) -> Served:
         """What the store tells within its part of the deadline.
 
-        Who has stopped waiting keeps the place until the store has answered after all; with none
-        left the store counts as slow.
+        Who has stopped waiting keeps the place until the store has answered after all. With none
+        left the payment is shed: it gets the rules' answer now, and not a better one too late.
         """
-        told = "The feature store has not answered in time."
         if not self._looking_up.enter():
-            return self.features.without(payment, "slow", told, None)
+            return self.features.without(payment, "slow", SHED, None)
         work = self.features.begin(payment)
         work.add_done_callback(self._left)
         done, _ = await asyncio.wait({work}, timeout=self.policy.features_s)
-        return work.result() if done else self.features.without(payment, "slow", told, None)
+        return work.result() if done else self.features.without(payment, "slow", LATE, None)
 
     def _left(self, work: asyncio.Future[Served]) -> None:
         self._looking_up.leave()

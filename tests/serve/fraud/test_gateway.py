@@ -5,6 +5,7 @@ import math
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,11 +20,13 @@ from hypothesis import strategies as st
 
 from lab_utils.components.redis_server import RedisServer
 from lab_utils.errors import LabError
+from lab_utils.features.awaited import WAITING_ON_A_LINE
 from lab_utils.features.redis_store import RedisStore
 from lab_utils.models.fraud.feature_names import FEATURES
 from lab_utils.models.onnx_file import onnx_file
 from lab_utils.serve.fraud.audit_file import replayed
 from lab_utils.serve.fraud.policy import Policy
+from lab_utils.serve.fraud.scoring import LATE, SHED
 from lab_utils.serve.fraud.service import FraudService
 from tests.serve.fraud.made import GENEROUS, RULES
 
@@ -229,6 +232,32 @@ def test_a_store_that_hangs_costs_its_part_of_the_deadline_and_no_more(
         assert post(service, payment()).json()["tier"] == "cpu"
     assert (hung["tier"], hung["degraded"]) == ("rules", True)
     assert hung["reason"].startswith("features: slow")
+
+
+def test_payments_beyond_those_that_a_store_keeps_waiting_are_shed_at_once(
+    model: Path, redis: RedisServer, tmp_path: Path
+) -> None:
+    most, more = WAITING_ON_A_LINE, 8
+    policy = Policy(0.9, 0.5, 100.0, deadline_s=4, features_s=0.3, model_s=2)
+    with FraudService(
+        {"cpu": model}, RULES, policy, audit=tmp_path / "a", redis=redis.socket
+    ) as service:
+        assert post(service, payment()).json()["tier"] == "cpu"
+        (process,) = redis.process.processes()
+        process.suspend()
+        try:
+            with (
+                httpx.Client(trust_env=False, timeout=30) as client,
+                ThreadPoolExecutor(most + more) as threads,
+            ):
+                url, bodies = f"{service.url}/score", [payment() for _ in range(most + more)]
+                asked = [threads.submit(client.post, url, json=body) for body in bodies]
+                said = [one.result().json() for one in asked]
+        finally:
+            process.resume()
+    assert {one["tier"] for one in said} == {"rules"}
+    told = Counter(one["reason"] for one in said)
+    assert told == {f"features: slow ({LATE})": most, f"features: slow ({SHED})": more}
 
 
 def test_a_model_that_says_nonsense_is_no_answer(tmp_path: Path) -> None:
