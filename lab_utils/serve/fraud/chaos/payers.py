@@ -33,8 +33,10 @@ from lab_utils.measure.load.http import NotHttpError, Poster
 from lab_utils.resilience.attempts import begin
 
 MODULE = "lab_utils.serve.fraud.chaos.payers"
-FIRST = 0.5
-"""Of the deadline: how long the home region may take before the other is asked, too."""
+FIRST = 0.4
+"""Of the deadline: how long the home region may take before the other is asked, too. No sooner than
+nearly all have answered, the slow ones of a broken first tier among them: few are asked twice then,
+and the other has the longer part (Dean and Barroso, The Tail at Scale, 2013)."""
 LATE = "no answer in time"
 BEGAN_LATE_S, SELF = 0.010, "the payer was late itself"
 """A payer that begins so late has lost that to its own machine, and says so if it gives up."""
