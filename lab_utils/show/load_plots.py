@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from lab_utils.errors import LabError
 from lab_utils.measure.histogram import LatencyHistogram
 from lab_utils.measure.interval import Interval
-from lab_utils.show.plots import BLUE, CYCLE, INK, ORANGE, RED, figure, label_decades
+from lab_utils.show.plots import BLUE, CYCLE, INK, ORANGE, RED, figure, label_decades, legend_below
 from lab_utils.show.predict import number
 
 NINES = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
@@ -73,7 +73,7 @@ def percentile_spectrum(
         axes.set_xlabel("percentile: each nine as wide as the last")
         axes.set_ylabel("latency (ms)")
         axes.grid(visible=True)
-        _legend_below(axes)
+        legend_below(axes)
 
 
 def latency_against_load(
@@ -130,7 +130,7 @@ def latency_against_load(
         axes.set_xlabel("arrival rate as a share of the capacity (%)")
         axes.set_ylabel("latency (ms)")
         axes.grid(visible=True)
-        _legend_below(axes)
+        legend_below(axes)
 
 
 def closed_loop(
@@ -179,11 +179,4 @@ def ladders(rows: Mapping[str, Mapping[str, float]], title: str, *, xlabel: str)
         label_decades(axes.xaxis)
         axes.set_xlabel(xlabel)
         axes.grid(visible=True, axis="x")
-        _legend_below(axes)
-
-
-def _legend_below(axes: Axes) -> None:
-    """The legend under the axes, where it can hide no point."""
-    drawn = axes.get_figure()
-    assert drawn is not None
-    drawn.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9.5)
+        legend_below(axes)

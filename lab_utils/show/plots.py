@@ -163,6 +163,15 @@ def cold_and_warm(groups: Mapping[str, ArrayLike], title: str, warm: Interval) -
         axes.margins(y=0.15)
 
 
+def legend_below(axes: Axes, *, columns: int = 3) -> None:
+    """The legend under the axes, where it can hide nothing."""
+    drawn = axes.get_figure()
+    assert drawn is not None
+    drawn.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower left", ncols=columns, fontsize=9.5
+    )
+
+
 ROOM_INSIDE = 3
 """Curves whose names find a place beside them; those of more would hide some of them."""
 
@@ -198,9 +207,7 @@ def ecdf(
         if len(series) <= ROOM_INSIDE:
             axes.legend(loc="best")
         else:
-            drawn = axes.get_figure()
-            assert drawn is not None
-            drawn.legend(loc="outside lower left", ncols=2)
+            legend_below(axes, columns=2)
 
 
 def rates(
