@@ -26,6 +26,7 @@ import pickle
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -122,12 +123,11 @@ class AuditLog:
         if not self._writing:
             if self._quiet is not None:
                 self._quiet.set_result(None)
-        elif self._process.poll() is not None:  # killed: another goes on
+        elif self._line.gone or self._process.poll() is not None:  # killed: another goes on
             self._starting = asyncio.get_running_loop().create_task(self._start_again())
         else:
             together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-            heard = self._line.ask([entry for entry, _ in together])
-            heard.add_done_callback(partial(self._written, together))
+            self._line.ask([entry for entry, _ in together], partial(self._written, together))
 
     async def _start_again(self) -> None:
         await self._stop()
@@ -138,8 +138,7 @@ class AuditLog:
             self._waiting = []
         self._write()
 
-    def _written(self, together: list[Pending], answer: asyncio.Future[Heard]) -> None:
-        heard = answer.result()
+    def _written(self, together: list[Pending], heard: Heard) -> None:
         if isinstance(heard, LabError):
             self._refuse(together, heard)
         else:
@@ -166,20 +165,34 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._gone = asyncio.Event()
         self._bytes = bytearray()
-        self._answer: asyncio.Future[Heard] | None = None
+        self._told: Callable[[Heard], object] | None = None
 
-    def ask(self, entries: list[Entry]) -> asyncio.Future[Heard]:
-        """Have them written."""
+    def ask(self, entries: list[Entry], told: Callable[[Heard], object]) -> None:
+        """Have them written. told: is called with what it says; where it is gone, AuditError."""
         if self._transport is not None:
             self._transport.write(pickle.dumps(entries))
-        return self.hear()
+        self._hear(told)
 
-    def hear(self) -> asyncio.Future[Heard]:
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there any more."""
+        return self._gone.is_set()
+
+    async def hear(self) -> Heard:
         """What it says next; where it is gone, AuditError."""
-        self._answer = asyncio.get_running_loop().create_future()
-        if self._gone.is_set():
-            self._answer.set_result(self._ended)
-        return self._answer
+        answer: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
+
+        def told(heard: Heard) -> None:
+            if not answer.done():  # cancelled, when its process is told to end while it begins
+                answer.set_result(heard)
+
+        self._hear(told)
+        return await answer
+
+    def _hear(self, told: Callable[[Heard], object]) -> None:
+        self._told = told
+        if self.gone:
+            asyncio.get_running_loop().call_soon(self._settle, self._ended)
 
     async def close(self) -> None:
         """Say no more; asyncio lets go of a socket one turn of its loop later."""
@@ -199,8 +212,9 @@ class _Line(asyncio.Protocol):
             return
         end = LENGTH.size + LENGTH.unpack_from(self._bytes)[0]
         if len(self._bytes) >= end:
-            self._settle(pickle.loads(self._bytes[LENGTH.size : end]))
+            heard = pickle.loads(self._bytes[LENGTH.size : end])
             del self._bytes[:end]
+            self._settle(heard)
 
     def connection_lost(self, _: Exception | None) -> None:
         """By asyncio."""
@@ -208,5 +222,6 @@ class _Line(asyncio.Protocol):
         self._settle(self._ended)
 
     def _settle(self, heard: Heard) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(heard)
+        told, self._told = self._told, None
+        if told is not None:
+            told(heard)
