@@ -86,7 +86,9 @@ class Tier(Generic[Q, T]):
 
     ask: gives it, or raises. budget_s: how long it may take, attempts and hedges together.
     accept: says no to an answer of no use (a score that is not a number), which is then a failure.
-    bulkhead: how many of its calls may be inside, given up or not.
+    bulkhead: how many of its calls may be inside, given up or not. in_place: whether it computes in
+    the event loop now and waits for nothing. Then no limit could end it, so it is asked without the
+    task and the timer that a limit needs (three turns of the loop), once, and without a hedge.
     """
 
     name: str
@@ -97,10 +99,13 @@ class Tier(Generic[Q, T]):
     hedge: Hedge[Q, T] | None = None
     retries: Retries | None = None
     accept: Callable[[T], bool] = field(default=lambda answer: True)
+    in_place: Callable[[], bool] = field(default=lambda: False)
 
     async def answer(self, request: Q, limit_s: float) -> T:
         """Its answer within `limit_s`; raises what was in the way of one."""
         with self.breaker or nullcontext():
+            if self.in_place():
+                return await self._once(self.ask, request)
             try:
                 return await within(self._asking(request), limit_s)
             except TooSlow as slow:

@@ -112,6 +112,31 @@ def test_every_request_gets_exactly_one_answer_in_time(
     assert retries.taken <= 3 + 0.1 * retries.earned
 
 
+def test_a_tier_in_place_is_asked_in_the_task_of_its_caller() -> None:
+    asked_in: list[asyncio.Task[Any] | None] = []
+
+    async def computes(request: float) -> float:
+        asked_in.append(asyncio.current_task())
+        return request
+
+    async def main(in_place: bool) -> bool:
+        tier = Tier("cpu", computes, 0.02, in_place=lambda: in_place)
+        answer = await chain_of(tier).answer(7.0)
+        assert (answer.value, answer.tier, answer.degraded) == (7.0, "cpu", False)
+        return asked_in.pop() is asyncio.current_task()
+
+    assert asyncio.run(main(True))
+    assert not asyncio.run(main(False))
+
+
+@pytest.mark.parametrize("kind", ["fails", "nonsense"])
+def test_a_tier_in_place_that_gives_no_answer_is_passed_over(kind: str) -> None:
+    tier = gpu((kind, 0), in_place=lambda: True, breaker=breaker("gpu", calls=2, open_s=9))
+    answers = run(chain_of(tier, cpu(("answers", 0))), requests=3)
+    assert [answer.tier for answer in answers] == ["cpu"] * 3
+    assert answers[-1].reason == "gpu: breaker open"
+
+
 @pytest.mark.parametrize(
     ("behaviour", "reason", "latency_s"),
     [

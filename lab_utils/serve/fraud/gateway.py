@@ -105,13 +105,8 @@ def _features(settings: Settings) -> AwaitedFeatures:
     return OverALine(store, settings.redis, stale_after_s=stale_after_s)
 
 
-def itself(name: str, score: ModelCall) -> ModelCall:
-    """An `Around` that changes nothing."""
-    return score
-
-
 async def run(
-    settings: Settings, *, around: Around = itself, clock: Callable[[], float] = time.time
+    settings: Settings, *, around: Around | None = None, clock: Callable[[], float] = time.time
 ) -> None:
     """The gateway, until it is told to end and has. clock: this machine's, in Unix seconds."""
     async with AsyncExitStack() as stack:
@@ -119,7 +114,8 @@ async def run(
         stack.callback(features.close)
         models = {}
         for name, source in settings.models.items():
-            models[name] = LiveModel(await opened(source, settings.model), partial(around, name))
+            model = await opened(source, settings.model)
+            models[name] = LiveModel(model, None if around is None else partial(around, name))
             stack.push_async_callback(models[name].close)
         tiers = [model_tier(name, model, settings.policy) for name, model in models.items()]
         reserve = settings.audit_reserve_bytes

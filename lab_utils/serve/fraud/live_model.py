@@ -40,11 +40,12 @@ DRAIN_S = 5.0
 
 @dataclass(eq=False)
 class Model:
-    """One version. close: lets go of what it holds."""
+    """One version. close: lets go of what it holds. in_place: it computes in the event loop."""
 
     version: str
     score: ModelCall
     close: Callable[[], Awaitable[None]]
+    in_place: bool = False
     inside: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,14 +74,14 @@ async def opened(source: str, version: str) -> Model:
         session.__exit__()
 
     quick = await asyncio.to_thread(_is_quick, session)
-    return Model(version, session.in_place if quick else session, close)
+    return Model(version, session.in_place if quick else session, close, in_place=quick)
 
 
 class LiveModel:
-    """The model that answers now. around: a model's call → the call that payments make."""
+    """The model that answers now. around: a model's call → the call that payments make instead."""
 
     def __init__(
-        self, model: Model, around: Callable[[ModelCall], ModelCall] = lambda call: call
+        self, model: Model, around: Callable[[ModelCall], ModelCall] | None = None
     ) -> None:
         self._model = model
         self._around = around
@@ -91,12 +92,18 @@ class LiveModel:
         """The version that answers now."""
         return self._model.version
 
+    @property
+    def in_place(self) -> bool:
+        """Whether payments wait for nothing there, now."""
+        return self._around is None and self._model.in_place
+
     async def score(self, rows: NDArray[np.float32]) -> tuple[NDArray[Any], str]:
         """What the model says of these rows, and its version."""
         model = self._model
         model.inside += 1
         try:
-            return await self._around(model.score)(rows), model.version
+            score = model.score if self._around is None else self._around(model.score)
+            return await score(rows), model.version
         finally:
             model.inside -= 1
             if not model.inside:

@@ -73,6 +73,7 @@ def model_tier(
         breaker=breaker(name, calls=20, open_s=0.5),
         bulkhead=Bulkhead(most_inside),
         accept=lambda scored: is_probability(scored.probability),
+        in_place=lambda: model.in_place,
     )
 
 
