@@ -220,12 +220,11 @@ def test_a_store_that_hangs_costs_its_part_of_the_deadline_and_no_more(
         {"cpu": model}, RULES, policy, audit=tmp_path / "a", redis=redis.socket
     ) as service:
         assert post(service, payment()).json()["tier"] == "cpu"
-        (process,) = redis.process.processes()
-        process.suspend()
+        redis.pause()
         try:
             hung = post(service, payment()).json()
         finally:
-            process.resume()
+            redis.go_on()
         deadline_s = time.monotonic() + 20
         while post(service, payment()).json()["tier"] != "cpu" and time.monotonic() < deadline_s:
             time.sleep(0.05)
@@ -243,8 +242,7 @@ def test_payments_beyond_those_that_a_store_keeps_waiting_are_shed_at_once(
         {"cpu": model}, RULES, policy, audit=tmp_path / "a", redis=redis.socket
     ) as service:
         assert post(service, payment()).json()["tier"] == "cpu"
-        (process,) = redis.process.processes()
-        process.suspend()
+        redis.pause()
         try:
             with (
                 httpx.Client(trust_env=False, timeout=30) as client,
@@ -254,7 +252,7 @@ def test_payments_beyond_those_that_a_store_keeps_waiting_are_shed_at_once(
                 asked = [threads.submit(client.post, url, json=body) for body in bodies]
                 said = [one.result().json() for one in asked]
         finally:
-            process.resume()
+            redis.go_on()
     assert {one["tier"] for one in said} == {"rules"}
     told = Counter(one["reason"] for one in said)
     assert told == {f"features: slow ({LATE})": most, f"features: slow ({SHED})": more}
