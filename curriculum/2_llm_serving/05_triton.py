@@ -136,7 +136,7 @@ key_figure(f"gain of a batch of {MOST}, {PAGE} tokens each", gain[PAGE][MOST], "
 
 # %% [markdown]
 # Same weights, same batch, two answers. A call has a part that it pays whatever is in it (weights
-# fetched, some two hundred operators started), and a part for each token:
+# fetched, hundreds of operators started), and a part for each token:
 
 # %%
 tokens = np.array([length * size for length, size in timed])
