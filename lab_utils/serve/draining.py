@@ -1,9 +1,12 @@
-"""What every service of ours behind tornado has: sentences in JSON, /metrics, /health, a drain.
+"""What every asyncio service of ours has: sentences in JSON, /metrics, /health, a drain.
 
     class Chat(Draining):
         name, takes = "service", "POST /generate"
 
-    listen(Chat(metrics), [(r"/generate", Generate)], host, port)    # → server, port
+    chat = Chat(metrics)
+    server, port = await chat.listen([web.post("/generate", chat.generate)], host, port, longest)
+    await chat.until_done(drain_s)
+    await server.cleanup()
 
 A service that is told to end takes nothing new, answers what it has taken, and says so at /health
 meanwhile, so that whoever shares out the requests goes elsewhere.
@@ -13,22 +16,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NoReturn, Protocol
 
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
 
 from lab_utils.errors import LabError
+from lab_utils.serve.asynchronous import in_json, listening
 from lab_utils.serve.spinning import spinning_loop
 
-BACKLOG = 2048
 DRAINING, READY = 503, 200
+FAULT = 500
 
 
 class Figured(Protocol):
@@ -76,79 +80,62 @@ class Draining:
             if not self.inside:
                 self.idle.set()
 
+    async def listen(
+        self,
+        routes: Sequence[web.RouteDef],
+        host: str,
+        port: int,
+        longest_body: int,
+        *,
+        leavers_end: bool = False,
+    ) -> tuple[web.AppRunner, int]:
+        """The server, which answers from now on, and its port, as `listening` has them.
 
-class Answering(RequestHandler):
-    """Every answer that is no success is one sentence in JSON."""
+        SIGTERM and Ctrl-C drain the service from now on.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.drain)
+        server, bound = await listening(
+            [*routes, web.get("/metrics", self.page), web.get("/health", self.health)],
+            host,
+            port,
+            longest_body=longest_body,
+            middlewares=[self._in_sentences],
+            leavers_end=leavers_end,
+        )
+        # What is loaded by now stays. Python's full collection would look at all of it, some tens
+        # of milliseconds in which nobody is answered.
+        gc.collect()
+        gc.freeze()
+        return server, bound
 
-    def initialize(self, service: Any) -> None:
-        """By tornado, with what the route says."""
-        self.service = service
+    async def page(self, _: web.Request) -> web.Response:
+        """The page that Prometheus reads, in its text form."""
+        kind = {"Content-Type": CONTENT_TYPE_LATEST}
+        return web.Response(body=self.figures.text(), headers=kind)
 
-    def write_error(self, status_code: int, **_: Any) -> None:
-        """By tornado: an unknown path, a wrong verb, or a fault of this program."""
-        if status_code in (404, 405):
-            sentence = f"There is no {self.request.method} {self.request.path}; "
-            sentence += f"expected {self.service.takes}, GET /metrics or GET /health."
-        else:
-            sentence = f"The {self.service.name} has a fault; its log says more."
-        self.finish({"error": sentence})
+    async def health(self, _: web.Request) -> web.Response:
+        """Whether to send requests here: 200 or 503."""
+        if self.draining:
+            return in_json({"status": "draining"}, DRAINING)
+        return in_json({"status": "ready"}, READY)
 
-
-class Unknown(Answering):
-    """Any other path."""
-
-    def prepare(self) -> None:
-        """Before the verb is looked at."""
-        self.send_error(404)
-
-
-class Health(Answering):
-    """Whether to send requests here."""
-
-    async def get(self) -> None:
-        """Answers 200 or 503."""
-        self.set_status(DRAINING if self.service.draining else READY)
-        await self.finish({"status": "draining" if self.service.draining else "ready"})
-
-
-class Figures(Answering):
-    """The page that Prometheus reads."""
-
-    async def get(self) -> None:
-        """In Prometheus's text form."""
-        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        await self.finish(self.service.figures.text())
-
-
-def listen(
-    service: Draining,
-    routes: Sequence[tuple[str, type[Answering]]],
-    host: str,
-    port: int,
-    **settings: Any,
-) -> tuple[HTTPServer, int]:
-    """The server, which answers from now on, and its port; SIGTERM and Ctrl-C drain the service.
-
-    port: 0 is any free one. settings: tornado's own, of its HTTPServer.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, service.drain)
-    shared = {"service": service}
-    both = [*routes, (r"/metrics", Figures), (r"/health", Health)]
-    application = Application(
-        [(path, handler, shared) for path, handler in both],
-        default_handler_class=Unknown,
-        default_handler_args=shared,
-        log_function=lambda handler: None,  # under load, each refusal would be a line of the log
-    )
-    sockets = bind_sockets(port, host, backlog=BACKLOG)
-    server = HTTPServer(application, **settings)
-    server.add_sockets(sockets)
-    # What is loaded by now stays. Python's full collection would look at all of it, some tens of
-    # milliseconds in which nobody is answered.
-    gc.collect()
-    gc.freeze()
-    return server, sockets[0].getsockname()[1]
+    @web.middleware
+    async def _in_sentences(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Every answer that is no success is one sentence in JSON."""
+        try:
+            return await handler(request)
+        except web.HTTPRequestEntityTooLarge as error:
+            return in_json({"error": f"The body is too long. {error.text}"}, error.status)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            sentence = f"There is no {request.method} {request.path}; "
+            sentence += f"expected {self.takes}, GET /metrics or GET /health."
+            return in_json({"error": sentence}, error.status)
+        except (web.HTTPException, ConnectionError):  # who has left is told nothing
+            raise
+        except Exception:
+            logging.getLogger(__name__).exception("%s %s", request.method, request.path)
+            return in_json({"error": f"The {self.name} has a fault; its log says more."}, FAULT)
 
 
 def as_process(run: Callable[[], Coroutine[Any, Any, None]], *, spin_s: float = 0.0) -> NoReturn:

@@ -41,7 +41,7 @@ from lab_utils.serve.fraud.chaos.campaign import NAMES, Hypothesis, Outcome, boo
 from lab_utils.serve.fraud.chaos.stage import Stage, prepared
 from lab_utils.serve.fraud.chaos.system import FraudSystem
 
-LOAD = 0.15
+LOAD = 0.12
 """Two regions, their Envoys and the payers share the cores, one of which the gateway had alone."""
 SATURATED = 6_000
 """Payments, by which the saturation is measured."""

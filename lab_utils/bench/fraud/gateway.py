@@ -56,7 +56,7 @@ DEGRADED = "degraded"
 
 def measure(scale: str, repeats: int) -> dict[str, Figure]:
     """The three figures."""
-    say("Predicted: bare_model_rps 100,000, saturation_rps 1,600, p99_ms_at_70pct 25.")
+    say("Predicted: bare_model_rps 100,000, saturation_rps 2,700, p99_ms_at_70pct 25.")
     with tempfile.TemporaryDirectory(prefix="fraud-") as folder:
         world = trained(Path(folder))
         bare = [bare_model_rps(Scorer(world.trees.read_bytes())) for _ in range(repeats)]

@@ -11,65 +11,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
+from aiohttp import web
 
 from lab_utils.errors import LabError
+from lab_utils.serve.asynchronous import in_json, listening
 from lab_utils.serve.fraud.live_model import LiveModel, opened
 
 FORM = '{"tier": "cpu", "to": "…", "version": "2"}'
 BAD, UNPROCESSABLE = 400, 422
+LONGEST_BODY = 16 * 1024
 
 
-class Administered(RequestHandler):
-    """What both share."""
+class _Office:
+    """models: by their tiers' names."""
 
-    def initialize(self, models: Mapping[str, LiveModel]) -> None:
-        """By tornado."""
-        self.models = models
+    def __init__(self, models: Mapping[str, LiveModel]) -> None:
+        self._models = models
 
-
-class Switch(Administered):
-    """Another model in the place of a tier's."""
-
-    async def post(self) -> None:
-        """Answers 200 when the old one is closed, or says what was in the way."""
+    async def switch(self, request: web.Request) -> web.Response:
+        """Another model in the place of a tier's: 200 when the old one is closed."""
         try:
-            asked = _asked(self.request.body, self.models)
+            asked = _asked(await request.read(), self._models)
         except LabError as error:
-            return await self._refused(BAD, error)
-        live = self.models[asked["tier"]]
+            return in_json({"error": str(error)}, BAD)
+        live = self._models[asked["tier"]]
         before = live.version
         try:
             await live.switch(await opened(asked["to"], asked["version"]))
         except LabError as error:
-            return await self._refused(UNPROCESSABLE, error)
-        await self.finish({"tier": asked["tier"], "version": asked["version"], "before": before})
+            return in_json({"error": str(error)}, UNPROCESSABLE)
+        return in_json({"tier": asked["tier"], "version": asked["version"], "before": before})
 
-    async def _refused(self, status: int, error: LabError) -> None:
-        self.set_status(status)
-        await self.finish({"error": str(error)})
-
-
-class Models(Administered):
-    """Which versions answer."""
-
-    async def get(self) -> None:
-        """A tier's name → its version."""
-        await self.finish({name: model.version for name, model in self.models.items()})
+    async def models(self, _: web.Request) -> web.Response:
+        """A tier's name → the version that answers."""
+        return in_json({name: model.version for name, model in self._models.items()})
 
 
-def administer(models: Mapping[str, LiveModel], host: str) -> tuple[HTTPServer, int]:
+async def administer(models: Mapping[str, LiveModel], host: str) -> tuple[web.AppRunner, int]:
     """The server, which answers from now on, and its port. models: by their tiers' names."""
-    routes: list[Any] = [(r"/switch", Switch, {"models": models})]
-    routes += [(r"/models", Models, {"models": models})]
-    sockets = bind_sockets(0, host)
-    server = HTTPServer(Application(routes, log_function=lambda handler: None))
-    server.add_sockets(sockets)
-    return server, sockets[0].getsockname()[1]
+    office = _Office(models)
+    routes = [web.post("/switch", office.switch), web.get("/models", office.models)]
+    return await listening(routes, host, 0, longest_body=LONGEST_BODY)
 
 
 def _asked(body: bytes, models: Mapping[str, LiveModel]) -> dict[str, str]:

@@ -21,11 +21,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
 from lab_utils.features.awaited import AwaitedFeatures, InThreads, OverALine
 from lab_utils.features.payment import Payment
 from lab_utils.features.redis_store import RedisStore
 from lab_utils.features.sqlite_store import SqliteStore
-from lab_utils.serve.draining import Answering, Draining, as_process, listen
+from lab_utils.serve.asynchronous import LAST_ANSWERS_S, in_json
+from lab_utils.serve.draining import Draining, as_process
 from lab_utils.serve.fraud import rpc
 from lab_utils.serve.fraud.administration import administer
 from lab_utils.serve.fraud.audit import AuditLog
@@ -38,12 +41,10 @@ from lab_utils.serve.fraud.settings import Settings
 
 Around = Callable[[str, ModelCall], ModelCall]
 """A tier's name and its model's call → the call that is made in its place."""
-LAST_ANSWERS_S = 0.5
-"""For answers that are made and on their way; whoever keeps a stream open is cut off."""
 
 
 class Gateway(Draining):
-    """What the handlers share."""
+    """What answers, over HTTP or gRPC."""
 
     name, takes, asked = "gateway", "POST /score", "payments"
 
@@ -57,6 +58,15 @@ class Gateway(Draining):
         super().__init__(metrics)
         self.scoring, self.metrics, self.settings = scoring, metrics, settings
         self.clock = clock
+
+    async def score(self, request: web.Request) -> web.Response:
+        """Answers 200 with a decision, or says in a sentence why there is none."""
+        body = await request.read()
+        with self.in_flight():
+            try:
+                return in_json(await self.reply(lambda: parse(body)))
+            except Refused as error:
+                return in_json({"error": str(error)}, error.status)
 
     async def reply(self, read: Callable[[], Payment]) -> dict[str, Any]:
         """The answer to the payment that `read` gives, counted. Raises Refused, counted as well."""
@@ -79,22 +89,6 @@ class Gateway(Draining):
             return await self.scoring.reply(payment)
         except AuditError as error:
             raise Refused(UNRECORDED, "unrecorded", str(error)) from None
-
-
-class Score(Answering):
-    """A payment's answer."""
-
-    async def post(self) -> None:
-        """Answers 200 with a decision, or says in a sentence why there is none."""
-        gateway: Gateway = self.service
-        with gateway.in_flight():
-            try:
-                reply = await gateway.reply(lambda: parse(self.request.body))
-            except Refused as error:
-                self.set_status(error.status)
-                await self.finish({"error": str(error)})
-            else:
-                await self.finish(reply)
 
 
 def _features(settings: Settings) -> AwaitedFeatures:
@@ -124,22 +118,17 @@ async def run(
         chain = chain_of(tiers, settings.rules, settings.policy)
         scoring = Scoring(features, chain, log, settings.policy)
         gateway = Gateway(scoring, Metrics(lambda: log.reserve_left), settings, clock)
-        server, port = listen(
-            gateway,
-            [(r"/score", Score)],
-            settings.host,
-            settings.port,
-            max_body_size=LONGEST_BODY,
-        )
+        routes = [web.post("/score", gateway.score)]
+        server, port = await gateway.listen(routes, settings.host, settings.port, LONGEST_BODY)
+        stack.push_async_callback(server.cleanup)
         calls, grpc_port = await rpc.listen(gateway, settings.host, settings.grpc_port)
-        _, operators = administer(models, settings.host)
+        stack.push_async_callback(calls.stop, grace=LAST_ANSWERS_S)
+        office, operators = await administer(models, settings.host)
+        stack.push_async_callback(office.cleanup)
         print(f"gRPC at {settings.host}:{grpc_port}", flush=True)
         print(f"For operators at http://{settings.host}:{operators}/", flush=True)
         print(f"Scoring payments at http://{settings.host}:{port}/", flush=True)
         await gateway.until_done(settings.drain_s)
-        server.stop()
-        await calls.stop(grace=LAST_ANSWERS_S)
-        await server.close_all_connections()
 
 
 def main() -> None:

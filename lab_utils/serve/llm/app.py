@@ -22,23 +22,40 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from aiohttp import web
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
-from tornado.iostream import StreamClosedError
 
-from lab_utils.serve.draining import Answering, Draining, as_process, listen
+from lab_utils.serve.asynchronous import in_json
+from lab_utils.serve.draining import Draining, as_process
 from lab_utils.serve.llm.engine_process import EngineProcess
 from lab_utils.serve.llm.messages import Settings
 from lab_utils.serve.llm.metrics import Metrics
-from lab_utils.serve.llm.request import Limits, Refused, parse
+from lab_utils.serve.llm.request import LONGEST_BODY, Limits, Refused, parse
 from lab_utils.serve.llm.scheduler import Scheduler, Ticket
 
+READ_MOST = 64 * LONGEST_BODY
+"""Bytes that are read in order to say, and to count, that they are too many."""
 LAST_WORDS_S = 1.0
 """For sending the refusals of those that a drain could not finish."""
 
 
+class _Lines(web.StreamResponse):
+    """An answer in lines of JSON, which begins with the first of them."""
+
+    def __init__(self, request: web.Request) -> None:
+        super().__init__(headers={"Content-Type": "application/x-ndjson"})
+        self._request = request
+
+    async def say(self, said: dict[str, Any]) -> None:
+        """A line, on its way now. Raises ConnectionError where nobody listens any more."""
+        if not self.prepared:
+            await self.prepare(self._request)
+        await self.write(json.dumps(said).encode() + b"\n")
+
+
 class Service(Draining):
-    """What the handlers share, and the order in which it all ends."""
+    """What answers, and the order in which it all ends."""
 
     name, takes = "service", "POST /generate"
 
@@ -71,44 +88,41 @@ class Service(Draining):
         with suppress(TimeoutError):
             await asyncio.wait_for(self.idle.wait(), LAST_WORDS_S)
 
+    async def generate(self, request: web.Request) -> web.StreamResponse:
+        """An answer, whole or token by token, or why there is none.
 
-class Generate(Answering):
-    """An answer, whole or token by token."""
-
-    def initialize(self, service: Service) -> None:
-        """By tornado."""
-        super().initialize(service)
-        self.ticket: Ticket | None = None
-
-    def on_connection_close(self) -> None:
-        """By tornado: the client has left before the end."""
-        if self.ticket:
-            self.ticket.inbox.put_nowait(None)
-
-    async def post(self) -> None:
-        """Answers, or says why not."""
-        metrics = self.service.metrics
-        with self.service.in_flight():
+        It is cancelled when the client leaves before the end, and then the engine stops as well.
+        """
+        body = await request.read()
+        lines = _Lines(request)
+        with self.in_flight():
             try:
-                await self._generate()
-            except StreamClosedError:
-                metrics.disconnects.inc()
+                return await self._answer(body, lines)
+            except (asyncio.CancelledError, ConnectionError):
+                self.metrics.disconnects.inc()
+                raise
             except Refused as refusal:
-                metrics.rejections.labels(refusal.reason).inc()
-                with suppress(StreamClosedError):
-                    await self._refuse(refusal)
+                self.metrics.rejections.labels(refusal.reason).inc()
+                said = {"error": str(refusal)}
+                if lines.prepared:
+                    await lines.say(said)
+                    return lines
+                after_s = refusal.retry_after_s
+                headers = {} if after_s is None else {"Retry_After": str(after_s)}
+                return in_json(said, refusal.status, **headers)
 
-    async def _generate(self) -> None:
-        service = self.service
-        if service.draining:
+    async def _answer(self, body: bytes, lines: _Lines) -> web.StreamResponse:
+        if self.draining:
             raise _leaving("The service is about to end and takes nothing new.")
-        encode = service.encode if service.tokenizer else None
-        asked = parse(self.request.body, service.limits, encode)
-        self.ticket = ticket = Ticket(asked)
-        service.scheduler.submit(ticket)
+        asked = parse(body, self.limits, self.encode if self.tokenizer else None)
+        ticket = Ticket(asked)
+        self.scheduler.submit(ticket)
         try:
             async with asyncio.timeout_at(ticket.deadline_s):
-                await (self._stream(ticket) if asked.stream else self._whole(ticket))
+                if not asked.stream:
+                    return await self._whole(ticket)
+                await self._stream(ticket, lines)
+                return lines
         except TimeoutError:
             raise Refused(
                 503,
@@ -117,55 +131,34 @@ class Generate(Answering):
                 f"{asked.new_tokens} tokens written.",
             ) from None
         finally:
-            service.scheduler.leave(ticket)
+            self.scheduler.leave(ticket)
 
-    async def _tokens(self, ticket: Ticket) -> AsyncIterator[int]:
-        while True:
-            news = await ticket.inbox.get()
-            if news is None:
-                raise StreamClosedError
-            if isinstance(news, Refused):
-                raise news
-            for token in news.tokens:
-                yield token
-            if news.last:
-                return
-
-    async def _whole(self, ticket: Ticket) -> None:
-        tokens = [token async for token in self._tokens(ticket)]
+    async def _whole(self, ticket: Ticket) -> web.Response:
+        tokens = [token async for token in _tokens(ticket)]
         said: dict[str, Any] = {"tokens": tokens}
-        if self.service.tokenizer:
-            said["text"] = self.service.tokenizer.decode(tokens)
-        await self.finish(said | _times(ticket))
+        if self.tokenizer:
+            said["text"] = self.tokenizer.decode(tokens)
+        return in_json(said | _times(ticket))
 
-    async def _stream(self, ticket: Ticket) -> None:
-        tokenizer, text = self.service.tokenizer, DecodeStream(skip_special_tokens=True)
-        async for token in self._tokens(ticket):
-            if not self._headers_written:
-                self.set_header("Content-Type", "application/x-ndjson")
-                # Without, the second token waits for the first one's acknowledgement: 40 ms.
-                self.request.connection.stream.set_nodelay(True)  # type: ignore[union-attr]
+    async def _stream(self, ticket: Ticket, lines: _Lines) -> None:
+        text = DecodeStream(skip_special_tokens=True)
+        async for token in _tokens(ticket):
             line: dict[str, Any] = {"token": token}
-            if tokenizer:
-                line["text"] = text.step(tokenizer, token) or ""
-            self._line(line)
-            await self.flush()
-        self._line({"done": True} | _times(ticket))
-        await self.finish()
+            if self.tokenizer:
+                line["text"] = text.step(self.tokenizer, token) or ""
+            await lines.say(line)
+        await lines.say({"done": True} | _times(ticket))
 
-    def _line(self, said: dict[str, Any]) -> None:
-        self.write(json.dumps(said) + "\n")
 
-    async def _refuse(self, refusal: Refused) -> None:
-        said = {"error": str(refusal)}
-        if self._headers_written:
-            self._line(said)
-            await self.finish()
+async def _tokens(ticket: Ticket) -> AsyncIterator[int]:
+    while True:
+        news = await ticket.inbox.get()
+        if isinstance(news, Refused):
+            raise news
+        for token in news.tokens:
+            yield token
+        if news.last:
             return
-        self.set_status(refusal.status)
-        if refusal.retry_after_s is not None:
-            self.set_header("Retry-After", str(refusal.retry_after_s))
-        await self.finish(said)
 
 
 def _times(ticket: Ticket) -> dict[str, float]:
@@ -207,14 +200,19 @@ async def _serve(engine: EngineProcess, settings: Settings, start_s: dict[str, f
     limits = Limits(engine.hello.context, engine.hello.vocabulary)
     tokenizer = None if settings.tokenizer is None else Tokenizer.from_file(settings.tokenizer)
     service = Service(scheduler, metrics, limits, tokenizer)
-    _, port = listen(service, [(r"/generate", Generate)], settings.host, settings.port)
+    routes = [web.post("/generate", service.generate)]
+    server, port = await service.listen(
+        routes, settings.host, settings.port, READ_MOST, leavers_end=True
+    )
     print(f"Serving {Path(settings.path).name} at http://{settings.host}:{port}/", flush=True)
     done = asyncio.create_task(service.until_done(settings.drain_s))
     steps = asyncio.create_task(scheduler.run())
     await asyncio.wait([done, steps], return_when=asyncio.FIRST_COMPLETED)
     if steps.done():
         service.drain()
-        await done  # the refusals are sent
+        await done
+    await server.cleanup()  # the refusals are sent
+    if steps.done():
         steps.result()
 
 

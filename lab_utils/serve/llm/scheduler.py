@@ -37,8 +37,7 @@ class News:
 
 @dataclass(eq=False)
 class Ticket:
-    """A request on its way. inbox: what becomes of it, in one piece unless it is a stream; None is
-    put there by who gives it up.
+    """A request on its way. inbox: what becomes of it, in one piece unless it is a stream.
 
     Times are of `time.monotonic`. begun_s: NaN before its turn. token_s: when each token was ready
     to be sent. written_s: when the last of them was computed, which in a static batch is earlier.
@@ -51,7 +50,7 @@ class Ticket:
     token_s: list[float] = field(default_factory=list)
     written_s: float = math.nan
     held: list[int] = field(default_factory=list)
-    inbox: asyncio.Queue[News | Refused | None] = field(default_factory=asyncio.Queue)
+    inbox: asyncio.Queue[News | Refused] = field(default_factory=asyncio.Queue)
 
     @property
     def deadline_s(self) -> float | None:

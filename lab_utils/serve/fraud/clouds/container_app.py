@@ -14,16 +14,16 @@ nothing does; in a cloud that has to be 0.0.0.0. SIGTERM drains it: both clouds 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from lab_utils.errors import LabError
 from lab_utils.optimize.onnx_variants import session
-from lab_utils.serve.draining import Answering, Draining, Health, as_process, listen
+from lab_utils.serve.asynchronous import in_json
+from lab_utils.serve.draining import Draining, as_process
 from lab_utils.serve.fraud.clouds.body import predictions, rows_of
 from lab_utils.serve.fraud.clouds.contract import told
 from lab_utils.serve.fraud.request import Refused
@@ -50,7 +50,7 @@ class Figures:
 
 
 class Serving(Draining):
-    """A scorer, one thread, and what the handlers share."""
+    """A scorer, one thread, behind the two routes."""
 
     name, takes = "container", "a POST to its predict route"
 
@@ -61,29 +61,22 @@ class Serving(Draining):
         (given,) = self._session.get_inputs()
         self._input, self._features = given.name, int(given.shape[1])
 
-    def predict(self, body: bytes) -> bytes:
+    async def predict(self, request: web.Request) -> web.Response:
+        """Answers 200 with predictions, or says in a sentence why there are none."""
+        body = await request.read()
+        with self.in_flight():
+            try:
+                said = self._predictions(body)
+            except Refused as error:
+                return in_json({"error": str(error)}, error.status)
+            return web.Response(body=said, content_type="application/json")
+
+    def _predictions(self, body: bytes) -> bytes:
         """An answer's body, or Refused."""
         rows = rows_of(body, self._features)
         scores = self._session.run(None, {self._input: rows})[0].ravel()
         self.counted.scored.inc(len(scores))
         return predictions(scores)
-
-
-class Predict(Answering):
-    """The predict route."""
-
-    async def post(self) -> None:
-        """Answers 200 with predictions, or says in a sentence why there are none."""
-        serving: Serving = self.service
-        with serving.in_flight():
-            try:
-                said: Any = serving.predict(self.request.body)
-            except Refused as error:
-                self.set_status(error.status)
-                said = {"error": str(error)}
-            else:
-                self.set_header("Content-Type", "application/json")
-            await self.finish(said)
 
 
 async def run(environment: Mapping[str, str]) -> None:
@@ -93,20 +86,18 @@ async def run(environment: Mapping[str, str]) -> None:
     if not path.is_file():
         raise LabError(f"There is no file {path}; expected the scorer that was to be deployed.")
     serving = Serving(path)
-    server, _ = listen(
-        serving,
+    server, _ = await serving.listen(
         [
-            (re.escape(listening.health_route), Health),
-            (re.escape(listening.predict_route), Predict),
+            web.get(listening.health_route, serving.health),
+            web.post(listening.predict_route, serving.predict),
         ],
         environment.get(BIND, "127.0.0.1"),
         listening.port,
-        max_body_size=LONGEST,
+        LONGEST,
     )
     print(f"Listening on port {listening.port}.", flush=True)
     await serving.until_done(DRAIN_S)
-    server.stop()
-    await server.close_all_connections()
+    await server.cleanup()
 
 
 def main() -> None:

@@ -19,18 +19,16 @@ import random
 import sys
 from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
+from aiohttp import web
 
 from lab_utils.measure.load.http import NotHttpError, Poster
+from lab_utils.serve.asynchronous import in_json, listening
 from lab_utils.serve.fraud.clouds.contract import CONTRACTS, SAGEMAKER, Contract
 
 ENDPOINT = "fraud"
 VERTEX_ENDPOINT = "projects/lab/locations/here/endpoints/39"
 DEPLOYED_MODEL = "1"
 READY = "The front door is at"
-BACKLOG = 2048
 READ_MOST = 64 * 2**20
 """Bytes that are read in order to say that they are too many."""
 TOO_LARGE, MODEL_ERROR, NOBODY_THERE = 413, 424, 503
@@ -59,7 +57,7 @@ class Replica:
 
 
 class Door:
-    """What the handlers share. routing: "random", or "least outstanding"."""
+    """The replicas, and what is asked of all. routing: "random", or "least outstanding"."""
 
     def __init__(self, contract: Contract, replicas: list[str], routing: str) -> None:
         self.contract = contract
@@ -79,126 +77,94 @@ class Door:
         async with asyncio.timeout(self.contract.answer_within_s):
             return await self.chosen().ask(body)
 
+    async def hold(self, request: web.Request) -> web.Response:
+        """Makes a replica slow, or quick again, from now on."""
+        asked = await request.json()
+        self.replicas[asked["replica"]].hold_s = asked["hold_s"]
+        return web.Response()
 
-class Invocations(RequestHandler):
-    """SageMaker's InvokeEndpoint."""
+    async def received(self, _: web.Request) -> web.Response:
+        """How many requests each replica was given so far."""
+        return in_json({"received": [replica.received for replica in self.replicas]})
 
-    def initialize(self, door: Door) -> None:
-        """By tornado, with what the route says."""
-        self.door = door
 
-    async def post(self, endpoint: str) -> None:
+class SageMaker(Door):
+    """The runtime API's InvokeEndpoint."""
+
+    route = "/endpoints/{endpoint}/invocations"
+
+    async def invoke(self, request: web.Request) -> web.Response:
         """Answers with the container's body, or with an error as the runtime API has it."""
-        body, most = self.request.body, self.door.contract.longest_bytes
+        endpoint, most = request.match_info["endpoint"], self.contract.longest_bytes
+        body = await request.read()
         if endpoint != ENDPOINT:
-            return self._refuse(400, "ValidationError", f"Endpoint {endpoint} not found.")
+            return self._refused(400, "ValidationError", f"Endpoint {endpoint} not found.")
         if len(body) > most:
-            return self._refuse(TOO_LARGE, "", f"HTTP content length exceeded {most} bytes.")
+            return self._refused(TOO_LARGE, "", f"HTTP content length exceeded {most} bytes.")
         try:
-            status, answer = await self.door.ask(body)
+            status, answer = await self.ask(body)
         except TimeoutError:
-            told = "Your invocation timed out while waiting for a response from container model."
-            return self._refuse(MODEL_ERROR, "ModelError", told, status=0)
+            said = "Your invocation timed out while waiting for a response from container model."
+            return self._refused(MODEL_ERROR, "ModelError", said, status=0)
         except (OSError, EOFError, NotHttpError):
-            return self._refuse(NOBODY_THERE, "ServiceUnavailable", "No container answers.")
+            return self._refused(NOBODY_THERE, "ServiceUnavailable", "No container answers.")
         if not 200 <= status < 300:
-            told = f"Received error ({status}) from model with message {answer.decode()!r}."
-            return self._refuse(MODEL_ERROR, "ModelError", told, status=status)
+            said = f"Received error ({status}) from model with message {answer.decode()!r}."
+            return self._refused(MODEL_ERROR, "ModelError", said, status=status)
         if len(answer) > most:
-            return self._refuse(MODEL_ERROR, "ModelError", f"The answer exceeds {most} bytes.")
-        self.set_header("Content-Type", "application/json")
-        self.set_header("x-Amzn-Invoked-Production-Variant", "AllTraffic")
-        await self.finish(answer)
+            return self._refused(MODEL_ERROR, "ModelError", f"The answer exceeds {most} bytes.")
+        variant = {"x-Amzn-Invoked-Production-Variant": "AllTraffic"}
+        return web.Response(body=answer, content_type="application/json", headers=variant)
 
-    def _refuse(self, code: int, kind: str, message: str, **original: Any) -> None:
-        self.set_status(code, reason=kind or "Refused")
-        if kind:
-            self.set_header("x-amzn-ErrorType", kind)
+    def _refused(self, code: int, kind: str, message: str, **original: Any) -> web.Response:
         said: dict[str, Any] = {"Message": message}
         if original:
             said["OriginalStatusCode"] = original["status"]
-        self.finish(said)
+        kinds = {"x-amzn-ErrorType": kind} if kind else {}
+        return web.json_response(said, status=code, reason=kind or "Refused", headers=kinds)
 
 
-class Prediction(RequestHandler):
+class Vertex(Door):
     """Vertex AI's Endpoint.predict, in its REST form."""
 
-    def initialize(self, door: Door) -> None:
-        """By tornado, with what the route says."""
-        self.door = door
+    route = "/v1/{endpoint:.+}:predict"
 
-    async def post(self, endpoint: str) -> None:
+    async def invoke(self, request: web.Request) -> web.Response:
         """Answers with the predictions and who made them, or with an error in Google's form."""
-        body, most = self.request.body, self.door.contract.longest_bytes
+        endpoint, most = request.match_info["endpoint"], self.contract.longest_bytes
+        body = await request.read()
         if endpoint != VERTEX_ENDPOINT:
-            return self._refuse(404, f"The endpoint {endpoint} is not found.")
+            return self._refused(404, f"The endpoint {endpoint} is not found.")
         if len(body) > most:
-            return self._refuse(400, f"Request payload size exceeds the limit: {most} bytes.")
+            return self._refused(400, f"Request payload size exceeds the limit: {most} bytes.")
         try:
-            status, answer = await self.door.ask(body)
+            status, answer = await self.ask(body)
         except TimeoutError:
-            return self._refuse(504, "The container has not answered in time.")
+            return self._refused(504, "The container has not answered in time.")
         except (OSError, EOFError, NotHttpError):
-            return self._refuse(NOBODY_THERE, "No container answers.")
+            return self._refused(NOBODY_THERE, "No container answers.")
         if not 200 <= status < 300:
-            return self._refuse(status, answer.decode())
+            return self._refused(status, answer.decode())
         if len(answer) > most:
-            return self._refuse(400, f"Response payload size exceeds the limit: {most} bytes.")
-        await self.finish(json.loads(answer) | {"deployedModelId": DEPLOYED_MODEL})
+            return self._refused(400, f"Response payload size exceeds the limit: {most} bytes.")
+        return in_json(json.loads(answer) | {"deployedModelId": DEPLOYED_MODEL})
 
-    def _refuse(self, code: int, message: str) -> None:
-        self.set_status(code, reason="Refused")
+    def _refused(self, code: int, message: str) -> web.Response:
         error = {"code": code, "message": message, "status": STATES.get(code, "INTERNAL")}
-        self.finish({"error": error})
-
-
-class Hold(RequestHandler):
-    """Makes a replica slow, or quick again."""
-
-    def initialize(self, door: Door) -> None:
-        """By tornado, with what the route says."""
-        self.door = door
-
-    def post(self) -> None:
-        """From now on."""
-        asked = json.loads(self.request.body)
-        self.door.replicas[asked["replica"]].hold_s = asked["hold_s"]
-
-
-class Received(RequestHandler):
-    """What has been passed on."""
-
-    def initialize(self, door: Door) -> None:
-        """By tornado, with what the route says."""
-        self.door = door
-
-    def get(self) -> None:
-        """Requests that each replica was given so far."""
-        self.finish({"received": [replica.received for replica in self.door.replicas]})
+        return web.json_response({"error": error}, status=code, reason="Refused")
 
 
 async def main(cloud: str, replicas: list[str], routing: str) -> None:
     """Serve until killed."""
-    door = Door(CONTRACTS[cloud], replicas, routing)
-    shared = {"door": door}
-    api: tuple[str, type[RequestHandler]] = (
-        (r"/endpoints/([^/]+)/invocations", Invocations)
-        if door.contract is SAGEMAKER
-        else (r"/v1/(.+):predict", Prediction)
-    )
-    routes: list[tuple[str, type[RequestHandler]]] = [
-        api,
-        (r"/-/hold", Hold),
-        (r"/-/received", Received),
+    contract = CONTRACTS[cloud]
+    door = (SageMaker if contract is SAGEMAKER else Vertex)(contract, replicas, routing)
+    routes = [
+        web.post(door.route, door.invoke),
+        web.post("/-/hold", door.hold),
+        web.get("/-/received", door.received),
     ]
-    application = Application(
-        [(path, handler, shared) for path, handler in routes],
-        log_function=lambda handler: None,  # a line for each refusal would be the log
-    )
-    server = HTTPServer(application, max_body_size=READ_MOST)
-    sockets = bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
-    server.add_sockets(sockets)
-    print(f"{READY} http://127.0.0.1:{sockets[0].getsockname()[1]}/", flush=True)
+    _, port = await listening(routes, "127.0.0.1", 0, longest_body=READ_MOST)
+    print(f"{READY} http://127.0.0.1:{port}/", flush=True)
     await asyncio.Event().wait()
 
 
