@@ -114,8 +114,9 @@ key_figure("one core: the model's time ÷ the service's", 100 * model_s * per_s.
 #
 # ## Is the simulation right?
 #
-# A simulation that is not held against anything is an opinion. At three loads, Poisson arrivals are
-# sent to the live service, in short runs that take turns, two at a load right after each other.
+# A simulation that is not held against anything is an opinion. At three loads, with the core at work
+# for 30, 50 and 70 % of the time, Poisson arrivals are sent to the live service, in short runs that
+# take turns, two at a load right after each other.
 # **Each run is predicted with the service times of the one beside it, never with its own**: the
 # simulation gets its arrivals and nothing else of it. A machine that changes its speed does so for
 # both.
@@ -142,7 +143,6 @@ live = in_turn(
     url,
     bodies,
     SHARES,
-    busy_rps=per_s.median,
     each=120,
     blocks=at(scale, ci=8, laptop=30),
     watch=watching("Three loads, live, in turn"),

@@ -166,7 +166,8 @@ def _open(gateway: FraudService, bodies: Iterator[bytes], rate_rps: float, seed:
     p99_ms = load.latency_percentile_s(99).scaled(1e3)
     say(f"{rate_rps:.0f} a second: P99 {p99_ms:.1f} ms; {less} of {load.answered} degraded")
     if load.schedule is not None and load.schedule.fell_behind:
-        say("The generator fell behind: these latencies are its own.")
+        late_ms = 1e3 * np.percentile(load.schedule.error_s, 99)
+        say(f"Of that the generator's own: 1 % were sent {late_ms:.1f} ms late or more.")
     return load
 
 
