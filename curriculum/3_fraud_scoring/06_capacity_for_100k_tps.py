@@ -116,10 +116,9 @@ key_figure("one core: the model's time ÷ the service's", 100 * model_s * per_s.
 #
 # A simulation that is not held against anything is an opinion. At three loads, with the core at work
 # for 30, 50 and 70 % of the time, Poisson arrivals are sent to the live service, in short runs that
-# take turns, two at a load right after each other.
-# **Each run is predicted with the service times of the one beside it, never with its own**: the
-# simulation gets its arrivals and nothing else of it. A machine that changes its speed does so for
-# both.
+# take turns, two at a load right after each other. **Each run is predicted with the service times
+# of the one beside it, never with its own**: the simulation gets its arrivals and nothing else of
+# it. A machine that changes its speed does so for both.
 #
 # The times are taken **in the order in which they came**, from a place that is drawn. Whatever
 # holds a server up may come in clusters, and in a queue each delay of a cluster waits for the one
@@ -184,8 +183,9 @@ key_figure("simulation, largest error of three loads", worst_error, "%")
 # above), though nobody is in its way: the process sleeps and has to be woken, the caches hold what
 # others did meanwhile. (So a service that is measured with one client who takes a rest between
 # requests looks slower than it is, and the dashed lines, which know only the times of a busy core,
-# lie too low on the left.) For a plan the times of a busy core are the right ones: its cores will
-# be busy.
+# lie too low on the left. The P99 of these lines may lie too high on the right: a stall that one of
+# the rounds has met is drawn from at every load.) For a plan the times of a busy core are the right
+# ones: its cores will be busy.
 #
 # The simulation knows of it: it has two kinds of times, those of payments that met an idle core and
 # those of the others.

@@ -27,7 +27,8 @@ def share_over_time(
     """
     if not runs or any(np.size(due_s) == 0 for due_s, _ in runs.values()):
         raise LabError("A share over time was to be drawn of nothing; expected runs with requests.")
-    with figure(1.0 + 1.15 * len(runs), title, rows=len(runs), sharex=True, sharey=True) as drawn:
+    inches = 1.0 + 1.15 * max(2, len(runs))  # one panel has to be as high as its label is long
+    with figure(inches, title, rows=len(runs), sharex=True, sharey=True) as drawn:
         panels: list[Axes] = list(np.atleast_1d(drawn))
         for index, (name, (due_s, good)) in enumerate(runs.items()):
             panel, when_s = panels[index], np.asarray(due_s, dtype=float)
