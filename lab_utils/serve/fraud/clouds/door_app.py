@@ -120,8 +120,7 @@ class SageMaker(Door):
         said: dict[str, Any] = {"Message": message}
         if original:
             said["OriginalStatusCode"] = original["status"]
-        kinds = {"x-amzn-ErrorType": kind} if kind else {}
-        return web.json_response(said, status=code, reason=kind or "Refused", headers=kinds)
+        return in_json(said, code, **({"x-amzn-ErrorType": kind} if kind else {}))
 
 
 class Vertex(Door):
@@ -151,7 +150,7 @@ class Vertex(Door):
 
     def _refused(self, code: int, message: str) -> web.Response:
         error = {"code": code, "message": message, "status": STATES.get(code, "INTERNAL")}
-        return web.json_response({"error": error}, status=code, reason="Refused")
+        return in_json({"error": error}, code)
 
 
 async def main(cloud: str, replicas: list[str], routing: str) -> None:
