@@ -152,13 +152,6 @@ class Live:
     busy_s: list[Floats]
     runs: Mapping[float, list[LoadResult]]
 
-    def longer(self, share: float) -> float:
-        """The mean service time at a load ÷ that of a core that is always busy; 1 before a run."""
-        if not self.runs[share]:
-            return 1.0
-        times_s = np.concatenate([added_s(run) for run in self.runs[share]])
-        return float(times_s.mean() / np.concatenate(self.busy_s).mean())
-
     @property
     def service_s(self) -> dict[float, Floats]:
         """The service times at each load."""
@@ -191,15 +184,24 @@ def in_turn(
     own requests take longer by a factor that shows as the blocks go by. each: requests of a run.
     """
     live = Live([], {share: [] for share in shares})
+    took_s: dict[float, list[Floats]] = {share: [] for share in shares}
     for _ in watch(range(blocks)):
         live.busy_s.append(gaps_s(closed_loop(post(url), bodies, connections=4, requests=each)))
         for share in shares:
             runs = live.runs[share]
-            rate_rps = share / (live.busy_s[-1].mean() * live.longer(share))
+            rate_rps = share / (live.busy_s[-1].mean() * _longer(took_s[share], live.busy_s))
             for _ in range(2):
                 arrivals = poisson(rate_rps, each / rate_rps, seed=len(runs))
                 runs.append(open_loop(post(url), bodies, arrivals))
+                took_s[share].append(added_s(runs[-1]))
     return live
+
+
+def _longer(took_s: list[Floats], busy_s: list[Floats]) -> float:
+    """The mean service time at a load ÷ that of a core that is always busy; 1 before a run."""
+    if not took_s:
+        return 1.0
+    return float(np.concatenate(took_s).mean() / np.concatenate(busy_s).mean())
 
 
 def crossed(runs: Sequence[LoadResult]) -> list[Tier]:
